@@ -1,1 +1,6 @@
 //! Runs plans.
+
+pub mod buffers;
+pub mod pace;
+pub mod retry;
+pub mod stop;
