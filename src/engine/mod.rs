@@ -4,3 +4,6 @@ pub mod buffers;
 pub mod pace;
 pub mod retry;
 pub mod stop;
+pub mod client;
+pub mod mirror;
+pub mod versions;
