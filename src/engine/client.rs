@@ -51,7 +51,9 @@ impl Client {
         let part = self
             .call(|store| async {
                 self.retrier.pace().bandwidth(size).await;
-                store.upload_part(key, upload_id, number, body.clone(), crc).await
+                store
+                    .upload_part(key, upload_id, number, body.clone(), crc)
+                    .await
             })
             .await?;
         self.sent(size);
@@ -60,7 +62,10 @@ impl Client {
 
     /// Tells of bytes that arrived.
     pub fn sent(&self, count: u64) {
-        self.events.send(Event::Bytes { side: self.side, count });
+        self.events.send(Event::Bytes {
+            side: self.side,
+            count,
+        });
     }
 
     /// All versions of exactly this key, newest first.
@@ -68,7 +73,10 @@ impl Client {
     /// # Errors
     /// The store's.
     pub async fn versions_of(&self, key: &str) -> StoreResult<Vec<Version>> {
-        let mut request = ListRequest { prefix: key.to_owned(), ..ListRequest::default() };
+        let mut request = ListRequest {
+            prefix: key.to_owned(),
+            ..ListRequest::default()
+        };
         let mut versions = Vec::new();
         loop {
             let page = self.call(|store| store.list_versions(&request)).await?;

@@ -33,7 +33,12 @@ impl MirrorWriter {
     /// Writes through `client`.
     pub fn new(client: Client, storage_class: Option<String>, sse: Option<String>) -> Self {
         let keys = KeyBase::new(client.target.listing_prefix());
-        Self { client, keys, storage_class, sse }
+        Self {
+            client,
+            keys,
+            storage_class,
+            sse,
+        }
     }
 
     /// The target.
@@ -97,7 +102,9 @@ impl MirrorWriter {
     pub async fn begin(&self, path: &RelPath, mtime: Time) -> StoreResult<String> {
         let key = self.key(path);
         let attributes = self.attributes(path, mtime, None);
-        self.client.call(|store| store.create_upload(&key, &attributes)).await
+        self.client
+            .call(|store| store.create_upload(&key, &attributes))
+            .await
     }
 
     /// Makes the object from its parts, on the upload's condition.
@@ -157,8 +164,12 @@ impl MirrorWriter {
         content: Content,
         etag: &str,
     ) -> StoreResult<Placed> {
-        let source = Copyable { key: self.key(path), etag: etag.to_owned() };
-        self.copy(path, mtime, content, &source, &Condition::Always).await
+        let source = Copyable {
+            key: self.key(path),
+            etag: etag.to_owned(),
+        };
+        self.copy(path, mtime, content, &source, &Condition::Always)
+            .await
     }
 
     /// Deletes an object that the plan saw with this ETag.
@@ -166,7 +177,11 @@ impl MirrorWriter {
     /// # Errors
     /// The store's.
     pub async fn delete(&self, key: &str, etag: &str) -> StoreResult<Placed> {
-        match self.client.call(|store| store.delete(key, Some(etag))).await {
+        match self
+            .client
+            .call(|store| store.delete(key, Some(etag)))
+            .await
+        {
             Ok(()) => Ok(Placed::Done(etag.to_owned())),
             Err(error) if changed(&error) => Ok(Placed::Mismatch),
             Err(error) => Err(error),
@@ -250,11 +265,16 @@ impl MirrorWriter {
 
 /// Whether the error says that the object is not what the plan saw.
 fn changed(error: &StoreError) -> bool {
-    matches!(error.kind, StoreErrorKind::PreconditionFailed | StoreErrorKind::NotFound)
+    matches!(
+        error.kind,
+        StoreErrorKind::PreconditionFailed | StoreErrorKind::NotFound
+    )
 }
 
 fn content_type(path: &RelPath) -> Option<String> {
     let name = path.segments().last()?;
     let name = String::from_utf8_lossy(name);
-    mime_guess::from_path(name.as_ref()).first_raw().map(str::to_owned)
+    mime_guess::from_path(name.as_ref())
+        .first_raw()
+        .map(str::to_owned)
 }

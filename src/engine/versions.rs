@@ -54,7 +54,15 @@ impl Versions {
         sse: Option<String>,
     ) -> Self {
         let keys = KeyBase::new(client.target.key("files/"));
-        Self { client, keys, mode, period, storage_class, sse, written: Default::default() }
+        Self {
+            client,
+            keys,
+            mode,
+            period,
+            storage_class,
+            sse,
+            written: Default::default(),
+        }
     }
 
     /// The target.
@@ -75,7 +83,10 @@ impl Versions {
         let now = self.client.call(|store| store.now()).await?;
         let until = now.checked_add(self.period).unwrap_or(Time::MAX);
         let until = Time::from_second(until.as_second()).unwrap_or(until);
-        Ok(Retention { mode: self.mode, until })
+        Ok(Retention {
+            mode: self.mode,
+            until,
+        })
     }
 
     async fn attributes(&self, path: &RelPath, blake3: Option<String>) -> StoreResult<Attributes> {
@@ -123,7 +134,10 @@ impl Versions {
     pub async fn begin(&self, path: &RelPath) -> Result<String> {
         let key = self.key(path);
         let attributes = self.attributes(path, None).await?;
-        Ok(self.client.call(|store| store.create_upload(&key, &attributes)).await?)
+        Ok(self
+            .client
+            .call(|store| store.create_upload(&key, &attributes))
+            .await?)
     }
 
     /// Makes the version from its parts. The lock that the upload was begun with may be days old
@@ -155,7 +169,11 @@ impl Versions {
         let key = self.key(path);
         let attributes = self.attributes(path, Some(content.blake3.to_hex())).await?;
         let retention = attributes.retention;
-        let copy = Copy { source, key: key.clone(), attributes };
+        let copy = Copy {
+            source,
+            key: key.clone(),
+            attributes,
+        };
         let written = self
             .write_once(&key, content.size, content.crc64nvme, || async {
                 self.client.store.copy(copy.clone()).await
@@ -223,7 +241,11 @@ impl Versions {
             let head = self.client.call(|store| store.head(key, Some(&id))).await?;
             if head.crc64nvme == Some(crc) {
                 let (etag, version_id) = (head.etag, Some(id));
-                return Ok(Some(Written { etag, version_id, crc64nvme: Some(crc) }));
+                return Ok(Some(Written {
+                    etag,
+                    version_id,
+                    crc64nvme: Some(crc),
+                }));
             }
         }
         Ok(None)
@@ -238,7 +260,9 @@ impl Versions {
         let Some(written) = self.look_up(&key, content.size, content.crc64nvme).await? else {
             return Ok(None);
         };
-        self.finish(key, written, None, Way::Multipart).await.map(Some)
+        self.finish(key, written, None, Way::Multipart)
+            .await
+            .map(Some)
     }
 
     /// Reads the lock back where that is due. `claimed` is the lock that the write was given, none
@@ -257,12 +281,17 @@ impl Versions {
                  enable versioning on the bucket"
             )));
         };
-        let stored = Stored { key, version_id, etag: written.etag };
+        let stored = Stored {
+            key,
+            version_id,
+            etag: written.etag,
+        };
         let count = self.written[way as usize].fetch_add(1, Ordering::Relaxed);
         match claimed {
-            Some(retention) if count % SAMPLE != 0 => {
-                Ok(Locked { stored, until: retention.until })
-            }
+            Some(retention) if count % SAMPLE != 0 => Ok(Locked {
+                stored,
+                until: retention.until,
+            }),
             Some(retention) => self.read_back(stored, retention).await,
             None => self.ensure_full(stored).await,
         }
@@ -271,9 +300,10 @@ impl Versions {
     async fn read_back(&self, stored: Stored, claimed: Retention) -> Result<Locked> {
         let found = self.lock_of(&stored).await?;
         match found {
-            Some(found) if found.until >= claimed.until => {
-                Ok(Locked { stored, until: claimed.until })
-            }
+            Some(found) if found.until >= claimed.until => Ok(Locked {
+                stored,
+                until: claimed.until,
+            }),
             _ => Err(self.not_kept(&stored)),
         }
     }
@@ -282,15 +312,24 @@ impl Versions {
         let full = self.full_lock().await?;
         let found = self.lock_of(&stored).await?;
         // A minute less is no reason for a request: uploads take that long.
-        let nearly = full.until.checked_sub(Duration::from_secs(60)).unwrap_or(full.until);
+        let nearly = full
+            .until
+            .checked_sub(Duration::from_secs(60))
+            .unwrap_or(full.until);
         if let Some(found) = found
             && found.until >= nearly
         {
-            return Ok(Locked { stored, until: found.until.min(full.until) });
+            return Ok(Locked {
+                stored,
+                until: found.until.min(full.until),
+            });
         }
         self.extend(&stored, full).await?;
         match self.lock_of(&stored).await? {
-            Some(found) if found.until >= full.until => Ok(Locked { stored, until: full.until }),
+            Some(found) if found.until >= full.until => Ok(Locked {
+                stored,
+                until: full.until,
+            }),
             _ => Err(self.not_kept(&stored)),
         }
     }
@@ -300,7 +339,9 @@ impl Versions {
     /// # Errors
     /// The store's.
     pub async fn lock_of(&self, stored: &Stored) -> StoreResult<Option<Retention>> {
-        self.client.call(|store| store.retention(&stored.key, &stored.version_id)).await
+        self.client
+            .call(|store| store.retention(&stored.key, &stored.version_id))
+            .await
     }
 
     /// Extends the version's lock.

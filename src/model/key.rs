@@ -13,12 +13,26 @@ pub fn decode(_key: &str) -> Option<RelPath> {
 }
 
 /// Stub.
-pub struct KeyBase { base: String }
+pub struct KeyBase {
+    base: String,
+}
 /// Stub.
-pub struct ObjectKey { /** k */ pub key: String, /** m */ pub metadata: Vec<(String,String)> }
+pub struct ObjectKey {
+    /** k */
+    pub key: String,
+    /** m */
+    pub metadata: Vec<(String, String)>,
+}
 impl KeyBase {
     /// Stub.
-    pub fn new(base: String) -> Self { Self { base } }
+    pub fn new(base: String) -> Self {
+        Self { base }
+    }
     /// Stub.
-    pub fn key_of(&self, path: &RelPath) -> ObjectKey { ObjectKey { key: format!("{}{}", self.base, encode(path)), metadata: vec![] } }
+    pub fn key_of(&self, path: &RelPath) -> ObjectKey {
+        ObjectKey {
+            key: format!("{}{}", self.base, encode(path)),
+            metadata: vec![],
+        }
+    }
 }
