@@ -1,6 +1,8 @@
+# shellcheck shell=bash
 # Helpers that every script here sources. Bash 3.2 or newer, so that the one macOS ships will do.
 set -euo pipefail
 
+# shellcheck disable=SC2034  # used by those who source this
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # What is built or downloaded once lives outside the tree: `git clean` and a fresh clone cost nothing.
 CACHE=${TIDELOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tidelock}

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The life of a test server, the same for each store. Sourced by scripts/minio and scripts/localstack, which define
 #   STORE               its name
 #   READY_WITHIN        seconds within which it answers
