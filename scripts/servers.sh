@@ -51,7 +51,7 @@ start_server() {
         [ -z "$given" ] && grep -qi 'in use' "$SERVER_LOG" || break
     done
     tail -n 20 "$SERVER_LOG" >&2
-    die "$STORE did not get ready on 127.0.0.1:$SERVER_PORT within $READY_WITHIN s; its log is above"
+    die "$STORE ended or was not ready on 127.0.0.1:$SERVER_PORT within $READY_WITHIN s; its log is above"
 }
 
 # A port is ours if nobody listens there and we get its lock, which the server inherits and so holds for as long as it
@@ -109,32 +109,39 @@ server_start() {
     [ -n "$SERVER_DIR" ] || die "start needs --dir DIR, the folder for its data"
     need ps "Linux: procps"
     SERVER_PIDFILE=${SERVER_PIDFILE:-$SERVER_DIR/server.pid}
+    [ ! -e "$SERVER_PIDFILE" ] || ! noted_process "$SERVER_PIDFILE" >/dev/null ||
+        die "$STORE already runs there; stop it first: $0 stop --pidfile $SERVER_PIDFILE"
+    # Until the pidfile names it, nobody else could stop it.
+    end_on_exit
     start_server
     printf '%s\n%s\n' "$SERVER_PID" "$(born "$SERVER_PID")" >"$SERVER_PIDFILE"
+    trap - EXIT
     print_connection
 }
 
 # stop: exactly the process that `start` noted; one that got its number since is left alone.
 server_stop() {
     parse_server_flags "$@"
-    local pidfile=${SERVER_PIDFILE:-${SERVER_DIR:+$SERVER_DIR/server.pid}} pid birth
+    local pidfile=${SERVER_PIDFILE:-${SERVER_DIR:+$SERVER_DIR/server.pid}} pid
     [ -n "$pidfile" ] || die "stop needs --pidfile FILE (or --dir DIR)"
     [ -r "$pidfile" ] || die "no such pidfile: $pidfile"
-    { read -r pid && read -r birth; } <"$pidfile" || die "not a pidfile of mine: $pidfile"
-    if [ -n "$birth" ] && [ "$(born "$pid")" = "$birth" ]; then end_process "$pid"; fi
+    if pid=$(noted_process "$pidfile"); then end_process "$pid"; fi
     rm -f "$pidfile"
+}
+
+# noted_process PIDFILE: the process that it names, if that still runs.
+noted_process() {
+    local pid birth
+    { read -r pid && read -r birth; } <"$1" || die "not a pidfile of mine: $1"
+    [ -n "$birth" ] && [ "$(born "$pid")" = "$birth" ] && echo "$pid"
 }
 
 # serve: the server for as long as stdin stays open. A test process holds the other end of that pipe, so the server
 # ends with it, however it ends. Without --dir the data is in a temporary folder that goes too.
 server_serve() {
     parse_server_flags "$@"
-    SERVE_TEMP=''
     # The traps come first: whatever happens from here on, the server and its data go.
-    trap serve_cleanup EXIT
-    trap 'exit 143' TERM
-    trap 'exit 130' INT
-    trap 'exit 129' HUP
+    end_on_exit
     if [ -z "$SERVER_DIR" ]; then
         SERVE_TEMP=$(mktemp -d "${TMPDIR:-/tmp}/tidelock-$STORE.XXXXXX")
         SERVER_DIR=$SERVE_TEMP
@@ -146,7 +153,16 @@ server_serve() {
     while read -r _; do :; done
 }
 
-serve_cleanup() {
+end_on_exit() {
+    SERVE_TEMP=''
+    trap end_server EXIT
+    trap 'exit 143' TERM
+    trap 'exit 130' INT
+    trap 'exit 129' HUP
+}
+
+end_server() {
+    trap '' INT TERM HUP
     [ -z "$SERVER_PID" ] || end_process "$SERVER_PID"
     [ -z "$SERVE_TEMP" ] || rm -rf "$SERVE_TEMP"
 }
