@@ -86,8 +86,8 @@ await_ready() {
     return 1
 }
 
-# What tells a process from a later one with the same number.
-born() { LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null || true; }
+# What tells a process from a later one with the same number; nothing for one that is dead but not yet reaped.
+born() { LC_ALL=C ps -o stat= -o lstart= -p "$1" 2>/dev/null | sed -n '/^Z/!s/^[^ ]* *//p' || true; }
 
 # end_process PID: asks it to end, and after ten seconds makes it.
 end_process() {
