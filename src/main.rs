@@ -1,2 +1,3 @@
-//! x
+//! The `tidelock` command.
+
 fn main() {}

@@ -1,0 +1,31 @@
+//! Plain types that every layer shares. No I/O here.
+
+mod checksum;
+mod entry;
+mod error;
+pub mod etag;
+mod event;
+mod exit;
+pub mod key;
+mod path;
+mod retention;
+mod settings;
+pub mod subtree;
+mod summary;
+mod target;
+pub mod time;
+
+pub use checksum::{Blake3, Content, Crc64};
+pub use entry::{Entry, Identity, Kind, Seen, Stored};
+pub use error::{Error, Result, StoreError, StoreErrorKind, StoreResult};
+pub use event::{Action, Event, Events, Failure, Requests, Side};
+pub use exit::ExitCode;
+pub use path::RelPath;
+pub use retention::{Mode, Retention};
+pub use settings::{
+    BackupSettings, Connection, KeepPolicy, Keys, LibrarySettings, Limit, MtimePolicy, Provider,
+    RunSettings, Secret, Settings, SyncSettings, Via,
+};
+pub use summary::{BackupSummary, LibrarySummary, RestoreSummary, Summary, SyncSummary};
+pub use target::Target;
+pub use time::Time;

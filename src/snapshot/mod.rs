@@ -1,0 +1,1 @@
+//! Manifests, snapshots, leases: the backup target's layout.

@@ -1,0 +1,1 @@
+//! The local state: a cache in one SQLite file.
