@@ -4,6 +4,7 @@
 mod compare;
 mod decide;
 mod guard;
+pub mod renew;
 
 pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, Plan, Task};
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
