@@ -2,8 +2,11 @@
 
 pub mod buffers;
 pub mod client;
+pub mod memory;
 pub mod mirror;
 pub mod pace;
 pub mod retry;
 pub mod stop;
+pub mod tally;
+pub mod transfer;
 pub mod versions;
