@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
-        Ok(Parsed::Command(invocation)) => start(invocation, &environment, colour, begun),
+        Ok(Parsed::Command(invocation)) => start(*invocation, &environment, colour, begun),
         Err(error) => usage(&error, &arguments, begun),
     }
 }

@@ -178,7 +178,7 @@ pub(crate) enum Parsed {
     /// A text to print.
     Text(String),
     /// A command to run.
-    Command(Invocation),
+    Command(Box<Invocation>),
 }
 
 /// A command to run.
@@ -232,13 +232,13 @@ pub(crate) fn parse(
         Verb::Completions { shell } => return Ok(Parsed::Text(print::completions(shell))),
         Verb::Man { command } => return print::man(command.as_deref()).map(Parsed::Text),
     };
-    Ok(Parsed::Command(Invocation {
+    Ok(Parsed::Command(Box::new(Invocation {
         command,
         flags,
         json,
         quiet,
         verbose,
-    }))
+    })))
 }
 
 /// The command's name among arguments that could not be read, for the summary.

@@ -10,7 +10,7 @@ fn words(line: &str) -> Vec<OsString> {
 
 fn invoke(line: &str) -> Invocation {
     match parse(&words(line), &Environment::default(), false) {
-        Ok(Parsed::Command(invocation)) => invocation,
+        Ok(Parsed::Command(invocation)) => *invocation,
         Ok(Parsed::Text(_)) => panic!("{line}: prints a text"),
         Err(error) => panic!("{line}: {error}"),
     }

@@ -37,6 +37,17 @@ impl Flags {
     }
 }
 
+/// Whether a setting's text can be read; the error says what is wrong, without naming it.
+///
+/// # Errors
+/// What is wrong with it and how to write it.
+pub fn check_setting(id: &str, raw: &Raw) -> Result<(), String> {
+    match schema::find(id) {
+        Some(key) => key.kind.read(raw).map(|_| ()),
+        None => Err("is no setting".to_owned()),
+    }
+}
+
 /// What a command can't do without.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Needs {
@@ -48,4 +59,16 @@ pub struct Needs {
     pub sync: bool,
     /// The backup target.
     pub backup: bool,
+}
+
+impl Needs {
+    /// A command that can do without all of it.
+    pub fn nothing(command: &'static str) -> Self {
+        Self {
+            command,
+            library: false,
+            sync: false,
+            backup: false,
+        }
+    }
 }

@@ -26,7 +26,7 @@ mod values;
 
 pub use environment::Environment;
 pub use file::FILE_NAME;
-pub use flags::{Flags, Needs};
+pub use flags::{Flags, Needs, check_setting};
 pub use resolve::{Loaded, load};
 pub use units::{parse_duration, parse_limit, parse_rate, parse_size, show_duration};
 pub use value::Raw;

@@ -25,6 +25,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file, where there is one.
     pub file: Option<PathBuf>,
+    /// Whether it has a list of libraries.
+    pub is_list: bool,
     /// What people should know, short of an error.
     pub warnings: Vec<String>,
 }
@@ -71,6 +73,7 @@ pub fn load(flags: &Flags, environment: &Environment, needs: Needs) -> Result<Lo
     Ok(Loaded {
         settings,
         file: path,
+        is_list: contents.is_list,
         warnings,
     })
 }

@@ -14,4 +14,6 @@
 )]
 mod support;
 
+mod cli;
 mod harness;
+mod layers;
