@@ -8,6 +8,7 @@ pub mod listing;
 pub mod model;
 pub mod s3;
 
+pub use listing::Order;
 pub use s3::{ConnectOptions, S3Store};
 
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
