@@ -2,6 +2,8 @@
 
 pub mod buffers;
 pub mod client;
+pub mod host;
+pub mod lease;
 pub mod mirror;
 pub mod pace;
 pub mod retry;
