@@ -92,7 +92,7 @@ impl Run {
         ];
         for client in clients.into_iter().flatten() {
             let lease = Lease::take(client, &holder).await?;
-            self.leftovers |= lease.taken_over();
+            self.leftovers |= lease.leftovers();
             self.leases.push(lease);
         }
         Ok(())
@@ -208,6 +208,10 @@ impl Run {
     /// Gives everything back, whatever the run came to.
     pub(super) async fn close(&mut self, progress: &Progress) {
         let done = self.exit == ExitCode::Done && !self.settings.run.dry_run && progress.wrote;
+        let clean = !matches!(
+            self.exit,
+            ExitCode::Interrupted | ExitCode::Resumable | ExitCode::Failed | ExitCode::Held
+        );
         let settled = self.sync_target().filter(|_| done && self.which.syncs());
         if let Some(target) = settled.clone() {
             let noted = self.state.call(move |state| state.set_settled(&target)).await;
@@ -216,7 +220,7 @@ impl Run {
             }
         }
         for lease in std::mem::take(&mut self.leases) {
-            if let Err(error) = lease.release(settled.as_deref()).await {
+            if let Err(error) = lease.release(settled.as_deref(), clean).await {
                 tracing::warn!(%error, "a lease could not be given back; it will be taken over");
             }
         }

@@ -1,7 +1,7 @@
 //! The stages of a run, in order.
 
 use super::look::Looked;
-use super::{Run, dry};
+use super::Run;
 use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
 use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Summary, Time};
@@ -224,6 +224,3 @@ impl Run {
 fn split(mut plan: Plan) -> (Vec<Task>, Plan) {
     (std::mem::take(&mut plan.tasks), plan)
 }
-
-#[allow(unused_imports)]
-use dry as _;
