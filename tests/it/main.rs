@@ -14,4 +14,6 @@
 )]
 mod support;
 
+mod contract;
 mod harness;
+mod s3;
