@@ -1,1 +1,12 @@
 //! Runs plans.
+
+pub mod buffers;
+pub mod client;
+pub mod memory;
+pub mod mirror;
+pub mod pace;
+pub mod retry;
+pub mod stop;
+pub mod tally;
+pub mod transfer;
+pub mod versions;
