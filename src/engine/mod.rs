@@ -1,1 +1,9 @@
 //! Runs plans.
+
+pub mod buffers;
+pub mod client;
+pub mod mirror;
+pub mod pace;
+pub mod retry;
+pub mod stop;
+pub mod versions;

@@ -3,12 +3,14 @@
 mod checksum;
 mod entry;
 mod error;
+pub mod etag;
 mod event;
 mod exit;
 pub mod key;
 mod path;
 mod retention;
 mod settings;
+pub mod subtree;
 mod summary;
 mod target;
 pub mod time;
