@@ -74,7 +74,7 @@ mod tests {
             expired,
             now,
             60 * DAY,
-            0 * DAY,
+            Duration::ZERO,
             &RelPath::from("a")
         ));
     }
