@@ -4,7 +4,7 @@ use super::Run;
 use super::stages::Progress;
 use crate::engine::versions::Versions;
 use crate::model::{Event, Result, Retention, Stored, Time};
-use crate::plan::renew::renew_due;
+use crate::plan::renew_due;
 use crate::snapshot::{ChunkRef, Lock, Renewed, write_ledger};
 use crate::state::{Change, Row, View};
 use futures::stream::{self, StreamExt};
