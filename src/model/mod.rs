@@ -12,6 +12,7 @@ mod settings;
 mod summary;
 mod target;
 pub mod time;
+pub mod when;
 
 pub use checksum::{Blake3, Content, Crc64};
 pub use entry::{Entry, Identity, Kind, Seen, Stored};
