@@ -9,6 +9,7 @@ pub mod key;
 mod path;
 mod retention;
 mod settings;
+pub mod subtree;
 mod summary;
 mod target;
 pub mod time;
