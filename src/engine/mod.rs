@@ -1,1 +1,3 @@
 //! Runs plans.
+
+pub mod restore;
