@@ -1,0 +1,111 @@
+//! Stopping in good order: on a signal, or when the time budget is used up.
+
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Why a run is to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// SIGINT or SIGTERM.
+    Interrupted,
+    /// `--time-budget` is used up.
+    TimeBudget,
+}
+
+/// A wish to stop, shared by everyone who works. Once requested it stays so.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    sender: std::sync::Arc<watch::Sender<Option<Why>>>,
+    deadline: Option<Instant>,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Stop {
+    /// Stops by itself after `budget`, if there is one.
+    pub fn new(budget: Option<Duration>) -> Self {
+        let deadline = budget.and_then(|budget| Instant::now().checked_add(budget));
+        Self {
+            sender: std::sync::Arc::new(watch::Sender::new(None)),
+            deadline,
+        }
+    }
+
+    /// The same wish with a time budget that begins now.
+    #[must_use]
+    pub fn with_budget(self, budget: Option<Duration>) -> Self {
+        let deadline = budget.and_then(|budget| Instant::now().checked_add(budget));
+        Self {
+            deadline: deadline.or(self.deadline),
+            ..self
+        }
+    }
+
+    /// Asks everyone to stop; the first reason stands.
+    pub fn request(&self, why: Why) {
+        self.sender.send_if_modified(|current| {
+            let first = current.is_none();
+            current.get_or_insert(why);
+            first
+        });
+    }
+
+    /// Whether to stop, and why.
+    pub fn requested(&self) -> Option<Why> {
+        let late = || {
+            self.deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+        };
+        let why = *self.sender.borrow();
+        why.or_else(|| late().then_some(Why::TimeBudget))
+    }
+
+    /// Returns once a stop is requested.
+    pub async fn wait(&self) -> Why {
+        let mut receiver = self.sender.subscribe();
+        let signalled = async {
+            match receiver.wait_for(Option::is_some).await.map(|why| *why) {
+                Ok(Some(why)) => why,
+                // The sender lives as long as `self`; nothing else can end the wait.
+                _ => std::future::pending().await,
+            }
+        };
+        match self.deadline {
+            None => signalled.await,
+            Some(deadline) => tokio::select! {
+                why = signalled => why,
+                () = tokio::time::sleep_until(deadline.into()) => Why::TimeBudget,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_reason_stands() {
+        let stop = Stop::default();
+        assert_eq!(stop.requested(), None);
+        let waiter = tokio::spawn({
+            let stop = stop.clone();
+            async move { stop.wait().await }
+        });
+        stop.request(Why::Interrupted);
+        stop.request(Why::TimeBudget);
+        assert_eq!(stop.requested(), Some(Why::Interrupted));
+        assert_eq!(waiter.await.expect("no panic"), Why::Interrupted);
+    }
+
+    #[tokio::test]
+    async fn a_used_up_budget_stops() {
+        let stop = Stop::new(Some(Duration::ZERO));
+        assert_eq!(stop.requested(), Some(Why::TimeBudget));
+        assert_eq!(stop.wait().await, Why::TimeBudget);
+    }
+}
