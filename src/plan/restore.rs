@@ -167,6 +167,26 @@ pub fn step(
     }
 }
 
+/// Decides for a symbolic link; `same` tells whether what is there is a link to the same target.
+///
+/// | there | same | overwrite | step |
+/// |---|---|---|---|
+/// | nothing | | | Create |
+/// | folder | | | FolderInTheWay |
+/// | file, inexact name | | | Twin |
+/// | other | yes | | Keep |
+/// | file or other | no | no / yes | Differs / Replace |
+pub fn link_step(there: There, same: bool, existing: Existing) -> Step {
+    match there {
+        There::Nothing => Step::Create,
+        There::Folder => Step::FolderInTheWay,
+        There::File { exact: false, .. } => Step::Twin,
+        There::Other if same => Step::Keep,
+        There::File { .. } | There::Other if existing.overwrite => Step::Replace,
+        There::File { .. } | There::Other => Step::Differs,
+    }
+}
+
 /// Why this system can't hold a path under its own name, if it can't. Elsewhere than on Windows
 /// any well-formed path is fine.
 ///
@@ -283,6 +303,37 @@ mod tests {
                 };
                 let step = step(&content, Some(time), there, hashed, existing);
                 assert_eq!(step, expected, "{there:?} {hashed:?} {existing:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn links_replace_no_folder_and_nothing_unasked() {
+        use Step::*;
+        let file = There::File {
+            size: 1,
+            mtime: None,
+            exact: true,
+        };
+        let twin = There::File {
+            size: 1,
+            mtime: None,
+            exact: false,
+        };
+        for (there, same, expected, forced) in [
+            (There::Nothing, false, Create, Create),
+            (There::Folder, false, FolderInTheWay, FolderInTheWay),
+            (There::Other, true, Keep, Keep),
+            (There::Other, false, Differs, Replace),
+            (file, false, Differs, Replace),
+            (twin, false, Twin, Twin),
+        ] {
+            for (overwrite, expected) in [(false, expected), (true, forced)] {
+                let existing = Existing {
+                    overwrite,
+                    checksum: false,
+                };
+                assert_eq!(link_step(there, same, existing), expected, "{there:?}");
             }
         }
     }

@@ -22,12 +22,19 @@ pub(super) enum Lost {
 impl From<Error> for Lost {
     fn from(error: Error) -> Self {
         match error {
-            Error::Store(error) if error.kind == StoreErrorKind::NotFound => {
+            Error::Store(error) if tells_of_the_content(error.kind) => {
                 Self::Content(error.to_string())
             }
             other => Self::Error(other),
         }
     }
+}
+
+/// Gone; or, again and again, too short for the range that was asked for (`Invalid` is the answer
+/// to a range that begins behind the end).
+fn tells_of_the_content(kind: StoreErrorKind) -> bool {
+    use StoreErrorKind::*;
+    matches!(kind, NotFound | Checksum | Invalid)
 }
 
 /// Fills `temp` with the content of a version; what does not match its BLAKE3 is fetched once more.

@@ -107,6 +107,11 @@ impl Place {
         Ok(file.into_std())
     }
 
+    /// Opens the folder that is there; an error for a symbolic link.
+    pub(super) fn open_folder(&self) -> io::Result<File> {
+        Ok(open_nofollow(&self.folder.dir, &self.name)?.into_std_file())
+    }
+
     /// Where it is, for messages.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.path_of(&self.name)
@@ -183,9 +188,24 @@ impl Walk {
         }))
     }
 
-    /// The top.
-    pub(super) fn root(&self) -> &Arc<Folder> {
-        &self.root
+    /// Goes back to the top for another way through. What this restore made by now counts as
+    /// there, under the spelling that it gave.
+    pub(super) fn rewind(&mut self) -> Result<()> {
+        self.stack.clear();
+        let path = self.root.path.clone();
+        let dir = self.root.dir.try_clone().map_err(Error::io(&path))?;
+        let root = Folder::open(dir, path.clone(), self.folding, self.create);
+        self.root = Arc::new(root.map_err(Error::io(path))?);
+        Ok(())
+    }
+
+    /// Whether [`Walk::place`] has the folder of a path open, so that it won't touch the disk.
+    pub(super) fn is_at(&self, path: &RelPath) -> bool {
+        let open = self.stack.iter().map(|(name, _)| &**name);
+        let mut wanted = path.segments();
+        open.into_iter().all(|name| wanted.next() == Some(name))
+            && wanted.next().is_some()
+            && wanted.next().is_none()
     }
 
     /// The place of a path, its folder opened (and made, on a walk to write). None on a walk to

@@ -2,5 +2,11 @@
 
 mod content;
 mod fetch;
+mod file;
 mod folder;
+mod links;
+mod publish;
+mod space;
+mod survey;
+mod tally;
 mod temp;

@@ -6,12 +6,14 @@ use crate::model::{
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// Shared by all that write.
 #[derive(Debug)]
 pub(super) struct Tally {
     events: Events,
     state: Mutex<State>,
+    over: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +41,7 @@ impl Tally {
         Self {
             events,
             state: Mutex::default(),
+            over: Notify::new(),
         }
     }
 
@@ -76,7 +79,11 @@ impl Tally {
         if is_fatal(&error) {
             self.give_up(error);
         } else {
-            self.note_failure(path.display().into_owned(), exit_of(&error), error.to_string());
+            self.note_failure(
+                path.display().into_owned(),
+                exit_of(&error),
+                error.to_string(),
+            );
         }
     }
 
@@ -97,6 +104,14 @@ impl Tally {
     /// Ends the restore; the first reason counts.
     pub(super) fn give_up(&self, error: Error) {
         self.state().fatal.get_or_insert(error);
+        self.over.notify_one();
+    }
+
+    /// Returns once the restore was given up; for one waiter at a time.
+    pub(super) async fn over(&self) {
+        while !self.is_over() {
+            self.over.notified().await;
+        }
     }
 
     /// Whether nothing new may begin.

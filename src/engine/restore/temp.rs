@@ -203,6 +203,31 @@ pub(super) fn symlink(target: &OsStr, to: &Place, replace: bool) -> io::Result<(
     moved
 }
 
+/// Sets a symbolic link's own time, as far as the system can.
+pub(super) fn set_link_time(place: &Place, mtime: Time) {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
+        let times = Timestamps {
+            last_access: Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            },
+            last_modification: Timespec {
+                tv_sec: mtime.as_nanosecond().div_euclid(1_000_000_000) as i64,
+                tv_nsec: mtime.as_nanosecond().rem_euclid(1_000_000_000) as _,
+            },
+        };
+        let dir = place.folder.dir();
+        let set = utimensat(dir, &place.name, &times, AtFlags::SYMLINK_NOFOLLOW);
+        if let Err(error) = set {
+            tracing::debug!(link = %place.path().display(), %error, "its time stays new");
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (place, mtime);
+}
+
 fn rename(dir: &Dir, from: &OsStr, to: &OsStr, replace: bool) -> io::Result<()> {
     if replace {
         dir.rename(from, dir, to)
