@@ -66,8 +66,7 @@ impl Retrier {
     {
         let mut attempts = self.attempts();
         loop {
-            let answer = self.once(&mut request).await;
-            match answer {
+            match self.once(request()).await {
                 Ok(value) => return Ok(value),
                 Err(error) => attempts.pause(error).await?,
             }
@@ -78,13 +77,9 @@ impl Retrier {
     ///
     /// # Errors
     /// The store's.
-    pub async fn once<T, F, Fut>(&self, request: F) -> StoreResult<T>
-    where
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = StoreResult<T>>,
-    {
+    pub async fn once<T>(&self, request: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
         let permit = self.pace.enter().await;
-        let answer = request().await;
+        let answer = request.await;
         drop(permit);
         self.pace.learn(&answer);
         answer

@@ -11,3 +11,28 @@ pub fn encode(_path: &RelPath) -> String {
 pub fn decode(_key: &str) -> Option<RelPath> {
     None
 }
+
+/// Stub.
+pub struct KeyBase {
+    base: String,
+}
+/// Stub.
+pub struct ObjectKey {
+    /** k */
+    pub key: String,
+    /** m */
+    pub metadata: Vec<(String, String)>,
+}
+impl KeyBase {
+    /// Stub.
+    pub fn new(base: String) -> Self {
+        Self { base }
+    }
+    /// Stub.
+    pub fn key_of(&self, path: &RelPath) -> ObjectKey {
+        ObjectKey {
+            key: format!("{}{}", self.base, encode(path)),
+            metadata: vec![],
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod checksum;
 mod entry;
 mod error;
+pub mod etag;
 mod event;
 mod exit;
 pub mod key;

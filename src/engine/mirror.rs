@@ -1,0 +1,280 @@
+//! Writing the sync target: every write and delete on the condition of what the plan saw.
+
+use crate::engine::client::Client;
+use crate::model::{
+    Content, Crc64, RelPath, StoreError, StoreErrorKind, StoreResult, Time, key::KeyBase, time,
+};
+use crate::plan::Copyable;
+use crate::store::{Attributes, Complete, Condition, Copy, CopySource, Head, Put, Written};
+use bytes::Bytes;
+
+/// S3 copies at most this many bytes in one request.
+pub const MAX_COPY: u64 = 5 << 30;
+
+/// How a conditional write ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Placed {
+    /// The object holds the content now; its ETag.
+    Done(String),
+    /// Someone else changed the object (or the copy's source) since the plan was made: nothing
+    /// was written.
+    Mismatch,
+}
+
+/// Writes objects below the sync target's prefix.
+pub struct MirrorWriter {
+    client: Client,
+    keys: KeyBase,
+    storage_class: Option<String>,
+    sse: Option<String>,
+}
+
+impl MirrorWriter {
+    /// Writes through `client`.
+    pub fn new(client: Client, storage_class: Option<String>, sse: Option<String>) -> Self {
+        let keys = KeyBase::new(client.target.listing_prefix());
+        Self {
+            client,
+            keys,
+            storage_class,
+            sse,
+        }
+    }
+
+    /// The target.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The full key of a path's object.
+    pub fn key(&self, path: &RelPath) -> String {
+        self.keys.key_of(path).key
+    }
+
+    fn attributes(&self, path: &RelPath, mtime: Time, blake3: Option<String>) -> Attributes {
+        let mut metadata = self.keys.key_of(path).metadata;
+        metadata.push(("mtime".to_owned(), time::to_decimal_seconds(mtime)));
+        metadata.extend(blake3.map(|hex| ("blake3".to_owned(), hex)));
+        Attributes {
+            content_type: content_type(path),
+            metadata,
+            retention: None,
+            storage_class: self.storage_class.clone(),
+            sse: self.sse.clone(),
+        }
+    }
+
+    /// Writes a content that is held in memory.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn put(
+        &self,
+        path: &RelPath,
+        mtime: Time,
+        body: Bytes,
+        content: Content,
+        condition: Condition,
+    ) -> StoreResult<Placed> {
+        let put = Put {
+            key: self.key(path),
+            body,
+            crc64nvme: content.crc64nvme,
+            attributes: self.attributes(path, mtime, Some(content.blake3.to_hex())),
+            condition,
+        };
+        let placed = self
+            .conditional(&put.key, content.size, content.crc64nvme, || async {
+                self.client.retrier.pace().bandwidth(content.size).await;
+                self.client.store.put(put.clone()).await
+            })
+            .await?;
+        if matches!(placed, Placed::Done(_)) {
+            self.client.sent(content.size);
+        }
+        Ok(placed)
+    }
+
+    /// Begins a multipart upload.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn begin(&self, path: &RelPath, mtime: Time) -> StoreResult<String> {
+        let key = self.key(path);
+        let attributes = self.attributes(path, mtime, None);
+        self.client
+            .call(|store| store.create_upload(&key, &attributes))
+            .await
+    }
+
+    /// Makes the object from its parts, on the upload's condition.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn complete(&self, complete: Complete, crc: Crc64) -> StoreResult<Placed> {
+        self.conditional(&complete.key, complete.size, crc, || async {
+            self.client.store.complete_upload(complete.clone()).await
+        })
+        .await
+    }
+
+    /// Copies from another key of the sync target. Servers ignore conditions on a copy's
+    /// destination, so a HEAD goes directly before.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn copy(
+        &self,
+        path: &RelPath,
+        mtime: Time,
+        content: Content,
+        source: &Copyable,
+        condition: &Condition,
+    ) -> StoreResult<Placed> {
+        let key = self.key(path);
+        if !self.condition_holds(&key, condition).await? {
+            return Ok(Placed::Mismatch);
+        }
+        let copy = Copy {
+            source: CopySource {
+                bucket: self.client.target.bucket.clone(),
+                key: source.key.clone(),
+                version_id: None,
+                if_match: Some(source.etag.clone()),
+            },
+            key: key.clone(),
+            attributes: self.attributes(path, mtime, Some(content.blake3.to_hex())),
+        };
+        let answer = self.client.call(|store| store.copy(copy.clone())).await;
+        match answer {
+            Ok(written) => self.check(&key, written, content.crc64nvme),
+            Err(error) if changed(&error) => Ok(Placed::Mismatch),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives an object that holds the right content new times, by copying it onto itself.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn touch(
+        &self,
+        path: &RelPath,
+        mtime: Time,
+        content: Content,
+        etag: &str,
+    ) -> StoreResult<Placed> {
+        let source = Copyable {
+            key: self.key(path),
+            etag: etag.to_owned(),
+        };
+        self.copy(path, mtime, content, &source, &Condition::Always)
+            .await
+    }
+
+    /// Deletes an object that the plan saw with this ETag.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn delete(&self, key: &str, etag: &str) -> StoreResult<Placed> {
+        match self
+            .client
+            .call(|store| store.delete(key, Some(etag)))
+            .await
+        {
+            Ok(()) => Ok(Placed::Done(etag.to_owned())),
+            Err(error) if changed(&error) => Ok(Placed::Mismatch),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is at the key now; none where nothing is.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look(&self, key: &str) -> StoreResult<Option<Head>> {
+        match self.client.call(|store| store.head(key, None)).await {
+            Ok(head) => Ok(Some(head)),
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn condition_holds(&self, key: &str, condition: &Condition) -> StoreResult<bool> {
+        Ok(match condition {
+            Condition::Always => true,
+            Condition::IfAbsent => self.look(key).await?.is_none(),
+            Condition::IfMatch(etag) => {
+                self.look(key).await?.is_some_and(|head| head.etag == *etag)
+            }
+        })
+    }
+
+    /// Sends a conditional write until its outcome is known. Repeating it is safe; but when a
+    /// first try did happen unseen, the condition refuses the second, so the object is looked at
+    /// before that counts as someone else's change.
+    async fn conditional<F, Fut>(
+        &self,
+        key: &str,
+        size: u64,
+        crc: Crc64,
+        write: F,
+    ) -> StoreResult<Placed>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = StoreResult<Written>> + Send,
+    {
+        let mut attempts = self.client.retrier.attempts();
+        let mut uncertain = false;
+        loop {
+            let error = match self.client.retrier.once(write()).await {
+                Ok(written) => return self.check(key, written, crc),
+                Err(error) => error,
+            };
+            let refused = error.kind == StoreErrorKind::PreconditionFailed;
+            let gone = error.kind == StoreErrorKind::NoSuchUpload;
+            if uncertain && (refused || gone) {
+                let head = self.look(key).await?;
+                if let Some(head) = head
+                    && head.size == size
+                    && head.crc64nvme == Some(crc)
+                {
+                    return Ok(Placed::Done(head.etag));
+                }
+            }
+            if refused || changed(&error) {
+                return Ok(Placed::Mismatch);
+            }
+            uncertain |= error.kind.may_have_happened();
+            attempts.pause(error).await?;
+        }
+    }
+
+    fn check(&self, key: &str, written: Written, crc: Crc64) -> StoreResult<Placed> {
+        match written.crc64nvme {
+            Some(theirs) if theirs != crc => Err(StoreError {
+                kind: StoreErrorKind::Checksum,
+                operation: "PutObject",
+                place: format!("s3://{}/{key}", self.client.target.bucket),
+                message: "the store holds other bytes than were sent (checksums differ)".to_owned(),
+            }),
+            _ => Ok(Placed::Done(written.etag)),
+        }
+    }
+}
+
+/// Whether the error says that the object is not what the plan saw.
+fn changed(error: &StoreError) -> bool {
+    matches!(
+        error.kind,
+        StoreErrorKind::PreconditionFailed | StoreErrorKind::NotFound
+    )
+}
+
+fn content_type(path: &RelPath) -> Option<String> {
+    let name = path.segments().last()?;
+    let name = String::from_utf8_lossy(name);
+    mime_guess::from_path(name.as_ref())
+        .first_raw()
+        .map(str::to_owned)
+}

@@ -1,0 +1,364 @@
+//! Writing locked versions to the backup target, each content once.
+
+use crate::engine::client::Client;
+use crate::model::{
+    Content, Crc64, Error, Mode, RelPath, Result, Retention, StoreError, StoreErrorKind,
+    StoreResult, Stored, Time, key::KeyBase,
+};
+use crate::store::{Attributes, Complete, Condition, Copy, Put, Written};
+use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Of the versions written in one way, the lock of the first is read back, then of every so many.
+const SAMPLE: u64 = 32;
+
+/// A version and how long its lock holds at least.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Locked {
+    /// The version.
+    pub stored: Stored,
+    /// Its lock.
+    pub until: Time,
+}
+
+/// How the version came into being: each way has to prove once a run that its locks are kept.
+#[derive(Clone, Copy)]
+enum Way {
+    Put,
+    Multipart,
+    Copy,
+}
+
+/// Writes versions of `<prefix>/files/…`.
+///
+/// A write whose outcome is unknown is looked up before it is sent again, because a second locked
+/// copy could not be deleted by anyone.
+pub struct Versions {
+    client: Client,
+    keys: KeyBase,
+    mode: Mode,
+    period: Duration,
+    storage_class: Option<String>,
+    sse: Option<String>,
+    written: [AtomicU64; 3],
+}
+
+impl Versions {
+    /// `period` is the full length of a lock.
+    pub fn new(
+        client: Client,
+        mode: Mode,
+        period: Duration,
+        storage_class: Option<String>,
+        sse: Option<String>,
+    ) -> Self {
+        let keys = KeyBase::new(client.target.key("files/"));
+        Self {
+            client,
+            keys,
+            mode,
+            period,
+            storage_class,
+            sse,
+            written: Default::default(),
+        }
+    }
+
+    /// The target.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The full key of a path's versions.
+    pub fn key(&self, path: &RelPath) -> String {
+        self.keys.key_of(path).key
+    }
+
+    /// A full lock from now on, by the server's clock, to the second.
+    ///
+    /// # Errors
+    /// The store's, where its clock has to be asked for.
+    pub async fn full_lock(&self) -> StoreResult<Retention> {
+        let now = self.client.call(|store| store.now()).await?;
+        let until = now.checked_add(self.period).unwrap_or(Time::MAX);
+        let until = Time::from_second(until.as_second()).unwrap_or(until);
+        Ok(Retention {
+            mode: self.mode,
+            until,
+        })
+    }
+
+    async fn attributes(&self, path: &RelPath, blake3: Option<String>) -> StoreResult<Attributes> {
+        let mut metadata = self.keys.key_of(path).metadata;
+        metadata.extend(blake3.map(|hex| ("blake3".to_owned(), hex)));
+        Ok(Attributes {
+            content_type: None,
+            metadata,
+            retention: Some(self.full_lock().await?),
+            storage_class: self.storage_class.clone(),
+            sse: self.sse.clone(),
+        })
+    }
+
+    /// Writes a content that is held in memory.
+    ///
+    /// # Errors
+    /// The store's; `Refused` where it does not keep the lock.
+    pub async fn put(&self, path: &RelPath, body: Bytes, content: Content) -> Result<Locked> {
+        let key = self.key(path);
+        let attributes = self.attributes(path, Some(content.blake3.to_hex())).await?;
+        let retention = attributes.retention;
+        let size = content.size;
+        let put = Put {
+            key: key.clone(),
+            body,
+            crc64nvme: content.crc64nvme,
+            attributes,
+            condition: Condition::Always,
+        };
+        let written = self
+            .write_once(&key, size, content.crc64nvme, || async {
+                self.client.retrier.pace().bandwidth(size).await;
+                self.client.store.put(put.clone()).await
+            })
+            .await?;
+        self.client.sent(size);
+        self.finish(key, written, retention, Way::Put).await
+    }
+
+    /// Begins a multipart upload; the lock is fixed here.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn begin(&self, path: &RelPath) -> Result<String> {
+        let key = self.key(path);
+        let attributes = self.attributes(path, None).await?;
+        Ok(self
+            .client
+            .call(|store| store.create_upload(&key, &attributes))
+            .await?)
+    }
+
+    /// Makes the version from its parts. The lock that the upload was begun with may be days old
+    /// by now, so it is read and extended where it is not a full one.
+    ///
+    /// # Errors
+    /// The store's; `Refused` where it does not keep the lock.
+    pub async fn complete(&self, complete: Complete, crc: Crc64) -> Result<Locked> {
+        let key = complete.key.clone();
+        let written = self
+            .write_once(&key, complete.size, crc, || async {
+                self.client.store.complete_upload(complete.clone()).await
+            })
+            .await?;
+        self.finish(key, written, None, Way::Multipart).await
+    }
+
+    /// Copies a content from the sync target, where both are on one store and these credentials
+    /// may read it.
+    ///
+    /// # Errors
+    /// The store's; `PreconditionFailed` where the source has changed.
+    pub async fn copy(
+        &self,
+        path: &RelPath,
+        source: crate::store::CopySource,
+        content: Content,
+    ) -> Result<Locked> {
+        let key = self.key(path);
+        let attributes = self.attributes(path, Some(content.blake3.to_hex())).await?;
+        let retention = attributes.retention;
+        let copy = Copy {
+            source,
+            key: key.clone(),
+            attributes,
+        };
+        let written = self
+            .write_once(&key, content.size, content.crc64nvme, || async {
+                self.client.store.copy(copy.clone()).await
+            })
+            .await?;
+        self.finish(key, written, retention, Way::Copy).await
+    }
+
+    /// Sends a write until its outcome is known.
+    async fn write_once<F, Fut>(
+        &self,
+        key: &str,
+        size: u64,
+        crc: Crc64,
+        write: F,
+    ) -> StoreResult<Written>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = StoreResult<Written>> + Send,
+    {
+        let mut attempts = self.client.retrier.attempts();
+        let mut uncertain = false;
+        loop {
+            let error = match self.client.retrier.once(write()).await {
+                Ok(written) => match written.crc64nvme {
+                    Some(theirs) if theirs != crc => return Err(self.damaged(key)),
+                    _ => return Ok(written),
+                },
+                Err(error) => error,
+            };
+            // A Complete that did happen answers NoSuchUpload when it is sent again.
+            let gone = error.kind == StoreErrorKind::NoSuchUpload;
+            uncertain |= error.kind.may_have_happened() || gone;
+            let kind = error.kind;
+            let pause = attempts.pause(error).await;
+            if uncertain && (pause.is_ok() || gone) {
+                if let Some(written) = self.look_up(key, size, crc).await? {
+                    tracing::info!(key, ?kind, "a write with unknown outcome had succeeded");
+                    return Ok(written);
+                }
+            }
+            pause?;
+        }
+    }
+
+    fn damaged(&self, key: &str) -> StoreError {
+        StoreError {
+            kind: StoreErrorKind::Checksum,
+            operation: "PutObject",
+            place: format!("s3://{}/{key}", self.client.target.bucket),
+            message: "the store holds other bytes than were sent (checksums differ)".to_owned(),
+        }
+    }
+
+    /// A version of exactly this key with this content, whoever wrote it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look_up(&self, key: &str, size: u64, crc: Crc64) -> StoreResult<Option<Written>> {
+        for version in self.client.versions_of(key).await? {
+            if version.delete_marker || version.size != size {
+                continue;
+            }
+            let id = version.version_id;
+            let head = self.client.call(|store| store.head(key, Some(&id))).await?;
+            if head.crc64nvme == Some(crc) {
+                let (etag, version_id) = (head.etag, Some(id));
+                return Ok(Some(Written {
+                    etag,
+                    version_id,
+                    crc64nvme: Some(crc),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a version that a crashed run (or another machine) has left, with a full lock.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn take_over(&self, path: &RelPath, content: Content) -> Result<Option<Locked>> {
+        let key = self.key(path);
+        let Some(written) = self.look_up(&key, content.size, content.crc64nvme).await? else {
+            return Ok(None);
+        };
+        self.finish(key, written, None, Way::Multipart)
+            .await
+            .map(Some)
+    }
+
+    /// Reads the lock back where that is due. `claimed` is the lock that the write was given, none
+    /// where the version may have an older one.
+    async fn finish(
+        &self,
+        key: String,
+        written: Written,
+        claimed: Option<Retention>,
+        way: Way,
+    ) -> Result<Locked> {
+        let Some(version_id) = written.version_id else {
+            let bucket = &self.client.target.bucket;
+            return Err(Error::Refused(format!(
+                "s3://{bucket} gave no version id for {key}: its versioning is off or suspended; \
+                 enable versioning on the bucket"
+            )));
+        };
+        let stored = Stored {
+            key,
+            version_id,
+            etag: written.etag,
+        };
+        let count = self.written[way as usize].fetch_add(1, Ordering::Relaxed);
+        match claimed {
+            Some(retention) if count % SAMPLE != 0 => Ok(Locked {
+                stored,
+                until: retention.until,
+            }),
+            Some(retention) => self.read_back(stored, retention).await,
+            None => self.ensure_full(stored).await,
+        }
+    }
+
+    async fn read_back(&self, stored: Stored, claimed: Retention) -> Result<Locked> {
+        let found = self.lock_of(&stored).await?;
+        match found {
+            Some(found) if found.until >= claimed.until => Ok(Locked {
+                stored,
+                until: claimed.until,
+            }),
+            _ => Err(self.not_kept(&stored)),
+        }
+    }
+
+    async fn ensure_full(&self, stored: Stored) -> Result<Locked> {
+        let full = self.full_lock().await?;
+        let found = self.lock_of(&stored).await?;
+        // A minute less is no reason for a request: uploads take that long.
+        let nearly = full
+            .until
+            .checked_sub(Duration::from_secs(60))
+            .unwrap_or(full.until);
+        if let Some(found) = found
+            && found.until >= nearly
+        {
+            return Ok(Locked {
+                stored,
+                until: found.until.min(full.until),
+            });
+        }
+        self.extend(&stored, full).await?;
+        match self.lock_of(&stored).await? {
+            Some(found) if found.until >= full.until => Ok(Locked {
+                stored,
+                until: full.until,
+            }),
+            _ => Err(self.not_kept(&stored)),
+        }
+    }
+
+    /// The version's lock as the store has it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn lock_of(&self, stored: &Stored) -> StoreResult<Option<Retention>> {
+        self.client
+            .call(|store| store.retention(&stored.key, &stored.version_id))
+            .await
+    }
+
+    /// Extends the version's lock.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn extend(&self, stored: &Stored, retention: Retention) -> StoreResult<()> {
+        self.client
+            .call(|store| store.set_retention(&stored.key, &stored.version_id, retention))
+            .await
+    }
+
+    fn not_kept(&self, stored: &Stored) -> Error {
+        Error::Refused(format!(
+            "s3://{} did not keep the lock of {} (version {}): no snapshot is committed; check \
+             that object lock is enabled on the bucket and that the credentials may set retention",
+            self.client.target.bucket, stored.key, stored.version_id
+        ))
+    }
+}
