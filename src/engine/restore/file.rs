@@ -27,6 +27,15 @@ pub(super) struct Files {
 }
 
 impl Files {
+    pub(super) fn new(fetcher: Fetcher, existing: Existing, tally: Arc<Tally>) -> Self {
+        Self {
+            fetcher,
+            existing,
+            tally,
+            lost: Mutex::default(),
+        }
+    }
+
     /// Restores one file from the version that its entry names; the tally hears how it went, once
     /// it has its name.
     pub(super) async fn restore(
@@ -56,7 +65,7 @@ impl Files {
         publisher: &mpsc::Sender<Ready>,
     ) -> Result<(), Lost> {
         let (content, stored) = named(entry)?;
-        let replace = match self.decide(entry, content, &place).await? {
+        let replace = match self.decide(entry, &place).await? {
             Step::Create => false,
             Step::Replace => true,
             Step::Keep | Step::Touch | Step::Compare => {
@@ -84,7 +93,12 @@ impl Files {
         Ok(publisher.send(ready).await.map_err(ended)?)
     }
 
-    async fn decide(&self, entry: &Entry, content: Content, place: &Place) -> Result<Step> {
+    /// What to do for a file, by what is there; time and mode are set here where only they differ.
+    ///
+    /// # Errors
+    /// `Damage` where the snapshot names no version, `Io` where what is there can't be read.
+    pub(super) async fn decide(&self, entry: &Entry, place: &Place) -> Result<Step> {
+        let (content, _) = named(entry)?;
         let (place, existing) = (place.clone(), self.existing);
         let (mode, mtime) = (entry.mode, entry.mtime);
         blocking(move || {

@@ -87,6 +87,21 @@ impl Tally {
         }
     }
 
+    /// A part of the manifest can't be read: what it names can't be restored, nor named.
+    pub(super) fn manifest_failed(&self, error: Error, message: String) {
+        if is_fatal(&error) {
+            self.give_up(error);
+        } else {
+            let gone = matches!(&error, Error::Store(it) if it.kind == StoreErrorKind::NotFound);
+            let exit = if gone || matches!(error, Error::Format(_)) {
+                ExitCode::Damage
+            } else {
+                exit_of(&error)
+            };
+            self.note_failure("manifest".to_owned(), exit, message);
+        }
+    }
+
     /// Something that was asked for is not there as it should be.
     pub(super) fn note_failure(&self, path: String, exit: ExitCode, message: String) {
         let failure = Failure {
