@@ -2,6 +2,7 @@
 
 use crate::model::Blake3;
 use crate::snapshot::{Loaded, SnapshotId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A snapshot's place in the chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,7 +77,70 @@ pub enum Finding {
     },
 }
 
+impl Finding {
+    /// Whether this is a warning only: both can come about without anybody's malice.
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Self::Fork { .. } | Self::SecondRoot { .. })
+    }
+}
+
 /// Checks all snapshots of a vault against each other and against what was pruned.
-pub fn check_chain(_links: &[Link], _dropped: &[Dropped]) -> Vec<Finding> {
-    Vec::new()
+///
+/// | the parent is | its BLAKE3 is the one named | finding |
+/// |---|---|---|
+/// | not named, and there is no earlier snapshot | | none |
+/// | not named, but there is an earlier one | | `SecondRoot` |
+/// | there or pruned, and earlier | yes | none, or a `Fork` of those that share it |
+/// | there or pruned, and earlier | no | `Forged` |
+/// | there or pruned, not earlier | | `Backwards` |
+/// | neither there nor pruned | | `Gap` |
+///
+/// A rollback of the newest snapshots leaves no trace in a chain: whoever remembers the last id
+/// compares it.
+pub fn check_chain(links: &[Link], dropped: &[Dropped]) -> Vec<Finding> {
+    let pruned = dropped.iter().map(|record| (&record.id, record.blake3));
+    let stored = links.iter().map(|link| (&link.id, link.blake3));
+    // What is stored says more than what is recorded of it, so it comes second.
+    let known: BTreeMap<_, _> = pruned.chain(stored).collect();
+    let earliest = known.keys().next().copied();
+    let mut findings = Vec::new();
+    let mut children: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for link in links {
+        let Some(parent) = &link.parent else {
+            if earliest != Some(&link.id) {
+                findings.push(Finding::SecondRoot {
+                    id: link.id.clone(),
+                });
+            }
+            continue;
+        };
+        children.entry(parent).or_default().insert(&link.id);
+        findings.extend(check_parent(link, parent, known.get(parent).copied()));
+    }
+    for record in dropped {
+        if let Some(parent) = &record.parent {
+            children.entry(parent).or_default().insert(&record.id);
+        }
+    }
+    let forks = children.into_iter().filter(|(_, ids)| ids.len() > 1);
+    findings.extend(forks.map(|(parent, ids)| Finding::Fork {
+        parent: parent.clone(),
+        children: ids.into_iter().cloned().collect(),
+    }));
+    findings
+}
+
+fn check_parent(link: &Link, parent: &SnapshotId, known: Option<Blake3>) -> Option<Finding> {
+    let (child, parent) = (link.id.clone(), parent.clone());
+    match known {
+        None => Some(Finding::Gap {
+            child,
+            missing: parent,
+        }),
+        Some(_) if parent >= child => Some(Finding::Backwards { child, parent }),
+        Some(blake3) if link.parent_blake3 != Some(blake3) => {
+            Some(Finding::Forged { child, parent })
+        }
+        Some(_) => None,
+    }
 }

@@ -1,9 +1,8 @@
 //! Reading a backup target.
 
-use crate::model::{Blake3, Entry, Failure, RelPath, Result, Target, Time};
-use crate::snapshot::{ChunkRef, Snapshot, SnapshotId};
+use crate::model::{Blake3, Error, RelPath, Result, Target, Time};
+use crate::snapshot::{ChunkRef, Snapshot, SnapshotId, layout, object, transport};
 use crate::store::Store;
-use futures::stream::{self, Stream};
 use std::sync::Arc;
 
 /// A backup target to read from. Cheap to clone.
@@ -39,37 +38,6 @@ pub struct Loaded {
     pub at: SnapshotRef,
 }
 
-/// Which snapshot is asked for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Select {
-    /// The newest that is not suspect.
-    Latest,
-    /// The newest that is not suspect and not later than this.
-    At(Time),
-    /// This one, suspect or not: a whole id, or a beginning or the random part that only one has.
-    Id(String),
-}
-
-/// A snapshot that was asked for.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Found {
-    /// The one.
-    pub loaded: Loaded,
-    /// Newer ones that were passed over because they are suspect, newest first.
-    pub passed_over: Vec<SnapshotId>,
-}
-
-/// One chunk's entries, verified.
-#[derive(Clone, PartialEq, Debug)]
-pub struct ChunkEntries {
-    /// Where they come from.
-    pub chunk: ChunkRef,
-    /// In the order of paths.
-    pub entries: Vec<Entry>,
-    /// Entries that were refused, by name: hostile paths, unknown types, broken lines.
-    pub refused: Vec<Failure>,
-}
-
 impl Vault {
     /// Reads `target` through `store`.
     pub fn new(store: Arc<dyn Store>, target: Target) -> Self {
@@ -92,15 +60,56 @@ impl Vault {
     /// # Errors
     /// The store's.
     pub async fn list(&self) -> Result<Vec<SnapshotRef>> {
-        Ok(Vec::new())
+        let prefix = self.target.key(layout::SNAPSHOTS);
+        let versions = transport::oldest_versions(&*self.store, &prefix).await?;
+        let mut snapshots = Vec::with_capacity(versions.len());
+        for version in versions {
+            match layout::id_of(&self.target, layout::SNAPSHOTS, ".json", &version.key) {
+                Some(id) => snapshots.push(SnapshotRef {
+                    id,
+                    key: version.key,
+                    version_id: version.version_id,
+                    last_modified: version.last_modified,
+                    size: version.size,
+                }),
+                None => tracing::warn!(key = version.key, "not a snapshot; ignored"),
+            }
+        }
+        snapshots.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(snapshots)
     }
 
     /// Reads one snapshot object by its version.
     ///
     /// # Errors
-    /// `Damage` where its id is not that of its key; `Format` for what this version can't read.
-    pub async fn load(&self, _at: &SnapshotRef) -> Result<Loaded> {
-        Err(crate::model::Error::Failed("not written yet".into()))
+    /// `Damage` where it is gone, too large, or its id is not that of its key; `Format` for what
+    /// this version can't read.
+    pub async fn load(&self, at: &SnapshotRef) -> Result<Loaded> {
+        let place = format!("{}/{}", self.store.place(), at.key);
+        if at.size > object::MAX_BYTES as u64 {
+            let size = at.size;
+            return Err(Error::Damage(format!(
+                "{place}: {size} bytes are more than any snapshot object has; it is refused"
+            )));
+        }
+        let version = Some(at.version_id.as_str());
+        let fetched = transport::repeat(|| self.store.get(&at.key, version, None)).await?;
+        let snapshot = Snapshot::decode(&fetched.body).map_err(|error| match error {
+            Error::Format(why) => Error::Format(format!("{place}: {why}")),
+            other => other,
+        })?;
+        if snapshot.id != at.id {
+            let id = &snapshot.id;
+            return Err(Error::Damage(format!(
+                "{place}: it says that it is snapshot {id}, so it is forged or was moved; \
+                 restore another one with --snapshot"
+            )));
+        }
+        Ok(Loaded {
+            blake3: Blake3::of(&fetched.body),
+            snapshot,
+            at: at.clone(),
+        })
     }
 
     /// The highest id, suspect or not: the parent of the next snapshot. None in an empty vault.
@@ -108,33 +117,19 @@ impl Vault {
     /// # Errors
     /// As [`Vault::load`].
     pub async fn latest(&self) -> Result<Option<Loaded>> {
-        Ok(None)
-    }
-
-    /// The snapshot that a reader asked for.
-    ///
-    /// # Errors
-    /// `Usage` where there is none such, naming what there is.
-    pub async fn find(&self, _select: &Select) -> Result<Found> {
-        Err(crate::model::Error::Failed("not written yet".into()))
-    }
-
-    /// The entries of chunks, in the order given; `parallel` are fetched at a time, so memory is
-    /// bounded by so many chunks. Each is fetched by version id and checked against its BLAKE3
-    /// (fetched once more where it does not match) before any of its entries is seen.
-    ///
-    /// An `Err` is about one chunk (its message names it); the stream goes on with the next.
-    pub fn entries(
-        &self,
-        chunks: Vec<ChunkRef>,
-        parallel: usize,
-    ) -> impl Stream<Item = Result<ChunkEntries>> + Send + use<> {
-        let _ = (chunks, parallel);
-        stream::iter(Vec::new())
+        match self.list().await?.last() {
+            Some(at) => self.load(at).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
 /// The chunks of a manifest that can name `folder` itself or paths below it.
-pub fn chunks_within<'a>(manifest: &'a [ChunkRef], _folder: &RelPath) -> &'a [ChunkRef] {
-    manifest
+pub fn chunks_within<'a>(manifest: &'a [ChunkRef], folder: &RelPath) -> &'a [ChunkRef] {
+    // All of them lie between `folder` and `folder0`, since `0` follows `/`.
+    let mut end = folder.as_bytes().to_vec();
+    end.push(b'0');
+    let to = manifest.partition_point(|chunk| chunk.first.as_bytes() < end.as_slice());
+    let from = manifest[..to].partition_point(|chunk| chunk.first <= *folder);
+    &manifest[from.saturating_sub(1)..to]
 }
