@@ -1,4 +1,14 @@
 //! One trait for every place that objects are stored in, and what it guarantees.
+//!
+//! [`s3`] speaks to real stores; [`listing`] reads whole listings and refuses broken ones; the
+//! hidden `model` is a store in memory for property tests, held to the same contract.
+
+pub mod listing;
+#[doc(hidden)]
+pub mod model;
+pub mod s3;
+
+pub use s3::{ConnectOptions, S3Store};
 
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
 use async_trait::async_trait;

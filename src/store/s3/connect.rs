@@ -1,0 +1,115 @@
+//! One target's client, from its own settings alone.
+
+use super::abilities::Abilities;
+use super::clock::{ReadDate, RefusePlainHttp, ServerClock};
+use super::endpoint::Endpoint;
+use super::{ConnectOptions, S3Store, credentials, transport};
+use crate::model::{Connection, Provider, Requests, Result, Target};
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    Builder, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The SDK's behaviour is pinned: an update of the crate changes nothing silently.
+fn behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// From the first packet to a TLS session.
+const CONNECT: Duration = Duration::from_secs(10);
+
+impl S3Store {
+    /// Prepares a client for one target; sends nothing to it. Two targets share nothing: each has
+    /// its own credentials, endpoint and pool.
+    ///
+    /// # Errors
+    /// [`Usage`](crate::model::Error::Usage) on an endpoint or `ca_cert` that can't be used.
+    /// Missing or wrong credentials show up with the first request.
+    pub async fn connect(
+        target: &Target,
+        connection: &Connection,
+        options: ConnectOptions,
+    ) -> Result<Self> {
+        let given = connection
+            .endpoint
+            .as_deref()
+            .map(|url| Endpoint::parse(url, connection.allow_http))
+            .transpose()?;
+        let tls = given.as_ref().is_none_or(|endpoint| endpoint.tls);
+        let ca_cert = connection.ca_cert.as_deref();
+        let http = transport::client(ca_cert, tls, options.transfers)?;
+        let from_host = given.as_ref().and_then(Endpoint::region);
+        let region = credentials::region(connection, from_host).await;
+
+        let mut loader = aws_config::defaults(behavior())
+            .region(region.clone())
+            .http_client(http.clone());
+        if let Some(own) = credentials::own(connection, &region, &http) {
+            loader = loader.credentials_provider(own);
+        }
+        let sdk = loader.load().await;
+        let endpoint = match given {
+            Some(endpoint) => Some(endpoint),
+            None => endpoint_of_environment(&sdk, connection.allow_http)?,
+        };
+
+        let clock = Arc::new(ServerClock::new());
+        let mut config = base(&sdk)
+            .interceptor(ReadDate(Arc::clone(&clock)))
+            .region(region.clone());
+        if let Some(role_arn) = &connection.role_arn {
+            let role = credentials::assumed(role_arn, &region, &sdk).await;
+            config.set_credentials_provider(role);
+        }
+        if !connection.allow_http {
+            config = config.interceptor(RefusePlainHttp);
+        }
+        config = config.force_path_style(connection.path_style);
+        if let Some(endpoint) = &endpoint {
+            config = config
+                .endpoint_url(&endpoint.url)
+                .force_path_style(endpoint.wants_path_style(connection));
+        }
+        Ok(Self {
+            client: aws_sdk_s3::Client::from_conf(config.build()),
+            bucket: target.bucket.clone(),
+            region: region.to_string(),
+            is_aws: connection.provider == Provider::Aws
+                && endpoint.as_ref().is_none_or(Endpoint::is_aws),
+            signs_payload: endpoint
+                .as_ref()
+                .is_some_and(Endpoint::needs_signed_payload),
+            clock,
+            abilities: Abilities::default(),
+            requests: Mutex::new(Requests::new()),
+        })
+    }
+}
+
+/// What holds for every request. Time limits beyond the connect are our own (see `body`), retries
+/// are the caller's, checksums are given explicitly.
+fn base(sdk: &SdkConfig) -> Builder {
+    Builder::from(sdk)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+}
+
+/// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` or the AWS profile's, for targets that name none: held
+/// to the same rules as one that is given.
+fn endpoint_of_environment(sdk: &SdkConfig, allow_http: bool) -> Result<Option<Endpoint>> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let ignored = set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    set("AWS_ENDPOINT_URL_S3")
+        .filter(|_| !ignored)
+        .or_else(|| sdk.endpoint_url().map(str::to_owned))
+        .map(|url| Endpoint::parse(&url, allow_http))
+        .transpose()
+}

@@ -1,0 +1,190 @@
+//! S3 through the AWS SDK, with one request a call and every checksum explicit.
+//!
+//! | file | its idea |
+//! |---|---|
+//! | `connect` | one target's client, from its own settings alone |
+//! | `endpoint` | where requests may go, and how a bucket is addressed |
+//! | `credentials` | whose keys sign |
+//! | `transport` | TLS, pool, proxies |
+//! | `call` | one request, sent once, with our own time limits |
+//! | `errors` | vendors' answers into meanings |
+//! | `abilities` | what a store turned out not to know, and the way around it |
+//! | `objects`, `uploads`, `pages`, `buckets` | the API itself |
+
+mod abilities;
+mod body;
+mod buckets;
+mod call;
+mod clock;
+mod connect;
+mod convert;
+mod credentials;
+mod endpoint;
+mod errors;
+mod objects;
+mod pages;
+mod transport;
+mod uploads;
+
+use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
+use crate::store::{
+    Attributes, BucketInfo, ByteRange, Complete, Copy, Fetched, Head, ListRequest, Object, Page,
+    Part, Put, Store, Upload, Version, Written,
+};
+use abilities::Abilities;
+use async_trait::async_trait;
+use bytes::Bytes;
+use clock::ServerClock;
+use std::sync::{Arc, Mutex};
+
+/// What does not belong to a target but to the run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnectOptions {
+    /// Requests in flight: so many idle connections are kept.
+    pub transfers: usize,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self { transfers: 16 }
+    }
+}
+
+/// A bucket on a store that speaks S3. Cheap to share behind an `Arc`, not to make: it has its
+/// own connection pool.
+#[derive(Debug)]
+pub struct S3Store {
+    client: aws_sdk_s3::Client,
+    bucket: String,
+    region: String,
+    /// AWS itself, where nothing has to be found out.
+    is_aws: bool,
+    /// Whether payloads are hashed into the signature: needed where nothing else protects them.
+    signs_payload: bool,
+    clock: Arc<ServerClock>,
+    abilities: Abilities,
+    requests: Mutex<Requests>,
+}
+
+#[async_trait]
+impl Store for S3Store {
+    fn place(&self) -> String {
+        format!("s3://{}", self.bucket)
+    }
+
+    fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    async fn now(&self) -> StoreResult<Time> {
+        self.server_now().await
+    }
+
+    fn requests(&self) -> Requests {
+        self.counted()
+    }
+
+    async fn put(&self, put: Put) -> StoreResult<Written> {
+        self.put_object(put).await
+    }
+
+    async fn copy(&self, copy: Copy) -> StoreResult<Written> {
+        self.copy_object(copy).await
+    }
+
+    async fn create_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
+        self.create_multipart_upload(key, attributes).await
+    }
+
+    async fn upload_part(
+        &self,
+        key: &str,
+        upload_id: &str,
+        number: i32,
+        body: Bytes,
+        crc64nvme: Crc64,
+    ) -> StoreResult<Part> {
+        self.send_part(key, upload_id, number, body, crc64nvme)
+            .await
+    }
+
+    async fn complete_upload(&self, complete: Complete) -> StoreResult<Written> {
+        self.complete_multipart_upload(complete).await
+    }
+
+    async fn abort_upload(&self, key: &str, upload_id: &str) -> StoreResult<()> {
+        self.abort_multipart_upload(key, upload_id).await
+    }
+
+    async fn list_uploads_of(&self, key: &str) -> StoreResult<Vec<Upload>> {
+        let mut uploads = self.list_multipart_uploads(key).await?;
+        uploads.retain(|upload| upload.key == key);
+        Ok(uploads)
+    }
+
+    async fn list_uploads(&self, prefix: &str) -> StoreResult<Vec<Upload>> {
+        self.list_multipart_uploads(prefix).await
+    }
+
+    async fn list_parts(&self, key: &str, upload_id: &str) -> StoreResult<Vec<Part>> {
+        self.list_all_parts(key, upload_id).await
+    }
+
+    async fn get(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        range: Option<ByteRange>,
+    ) -> StoreResult<Fetched> {
+        self.get_object(key, version_id, range).await
+    }
+
+    async fn head(&self, key: &str, version_id: Option<&str>) -> StoreResult<Head> {
+        self.head_object(key, version_id).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> StoreResult<Page<Object>> {
+        self.list_objects(request).await
+    }
+
+    async fn list_versions(&self, request: &ListRequest) -> StoreResult<Page<Version>> {
+        self.list_object_versions(request).await
+    }
+
+    async fn delete(&self, key: &str, if_match: Option<&str>) -> StoreResult<()> {
+        self.delete_current(key, if_match).await
+    }
+
+    async fn delete_version(&self, key: &str, version_id: &str) -> StoreResult<()> {
+        self.delete_one_version(key, version_id).await
+    }
+
+    async fn retention(&self, key: &str, version_id: &str) -> StoreResult<Option<Retention>> {
+        self.get_retention(key, version_id).await
+    }
+
+    async fn set_retention(
+        &self,
+        key: &str,
+        version_id: &str,
+        retention: Retention,
+    ) -> StoreResult<()> {
+        self.put_retention(key, version_id, retention).await
+    }
+
+    async fn bucket_info(&self) -> StoreResult<BucketInfo> {
+        self.get_bucket_info().await
+    }
+
+    async fn create_bucket(&self, lock: bool) -> StoreResult<()> {
+        self.make_bucket(lock).await
+    }
+
+    async fn enable_lock(&self) -> StoreResult<()> {
+        self.enable_bucket_lock().await
+    }
+
+    async fn expire_noncurrent(&self, prefix: &str, days: i32) -> StoreResult<()> {
+        self.expire_noncurrent_versions(prefix, days).await
+    }
+}

@@ -1,0 +1,311 @@
+//! Whole objects: put, copy, get, head, delete.
+
+use super::S3Store;
+use super::abilities::Way;
+use super::body::{self, Patience};
+use super::call::SLOW;
+use super::convert::{self, Md5Sum};
+use crate::model::{Crc64, StoreErrorKind, StoreResult};
+use crate::store::{Attributes, ByteRange, Condition, Copy, Fetched, Head, Put, Written};
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, MetadataDirective, StorageClass};
+use bytes::{Bytes, BytesMut};
+use std::collections::HashMap;
+
+/// Gives a request builder the attributes, whose setters have the same names on all three
+/// requests that make an object but no trait in common.
+macro_rules! with_attributes {
+    ($request:expr, $attributes:expr) => {{
+        let attributes: &Attributes = $attributes;
+        let encryption = attributes.sse.as_deref().map(convert::sse);
+        let (sse, kms_key) = encryption.map_or((None, None), |(sse, key)| (Some(sse), key));
+        let lock = attributes.retention;
+        $request
+            .set_content_type(attributes.content_type.clone())
+            .set_metadata($crate::store::s3::objects::metadata(attributes))
+            .set_storage_class(attributes.storage_class.as_deref().map(StorageClass::from))
+            .set_server_side_encryption(sse)
+            .set_ssekms_key_id(kms_key)
+            .set_object_lock_mode(lock.map(|lock| convert::lock_mode(lock.mode)))
+            .set_object_lock_retain_until_date(lock.map(|lock| convert::until(lock.until)))
+    }};
+}
+pub(super) use with_attributes;
+
+pub(super) fn metadata(attributes: &Attributes) -> Option<HashMap<String, String>> {
+    (!attributes.metadata.is_empty()).then(|| attributes.metadata.iter().cloned().collect())
+}
+
+/// The values of `If-Match` and `If-None-Match`.
+pub(super) fn headers_of(condition: &Condition, way: Way) -> (Option<String>, Option<String>) {
+    match condition {
+        Condition::IfMatch(etag) if way.conditions => (Some(convert::quoted(etag)), None),
+        Condition::IfAbsent if way.conditions => (None, Some("*".to_owned())),
+        _ => (None, None),
+    }
+}
+
+impl S3Store {
+    pub(super) async fn put_object(&self, put: Put) -> StoreResult<Written> {
+        loop {
+            let way = self.abilities.way();
+            if !way.conditions {
+                self.ask_before(&put.key, &put.condition).await?;
+            }
+            match self.put_once(&put, way).await {
+                Err(refusal) if self.learns(way, &put.condition, &refusal) => {}
+                // S3 answers so to If-Match on a key without an object.
+                Err(mut missing)
+                    if missing.kind == StoreErrorKind::NotFound
+                        && put.condition != Condition::Always =>
+                {
+                    missing.kind = StoreErrorKind::PreconditionFailed;
+                    return Err(missing);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// As [`Abilities::learn`](super::abilities::Abilities::learn); AWS itself knows everything.
+    pub(super) fn learns(
+        &self,
+        way: Way,
+        condition: &Condition,
+        refusal: &crate::model::StoreError,
+    ) -> bool {
+        !self.is_aws && self.abilities.learn(way, condition, refusal)
+    }
+
+    async fn put_once(&self, put: &Put, way: Way) -> StoreResult<Written> {
+        let (body, patience) = body::body(put.body.clone(), self.signs_payload);
+        let (if_match, if_none_match) = headers_of(&put.condition, way);
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(&put.key)
+            .set_if_match(if_match)
+            .set_if_none_match(if_none_match)
+            .set_checksum_crc64_nvme(way.crc64.then(|| put.crc64nvme.to_base64()))
+            .set_content_md5((!way.crc64).then(|| Md5Sum::of(&put.body).to_base64()))
+            .body(body);
+        let request = with_attributes!(request, &put.attributes).customize();
+        let request = if self.signs_payload {
+            request
+        } else {
+            request.disable_payload_signing()
+        };
+        let output = self
+            .send("PutObject", &put.key, &patience, request.send())
+            .await?;
+        let written = Written {
+            etag: convert::etag(output.e_tag()),
+            version_id: output.version_id().map(str::to_owned),
+            crc64nvme: convert::crc64(output.checksum_crc64_nvme()),
+        };
+        if way.crc64 {
+            let (sent, answered) = (put.crc64nvme, written.crc64nvme);
+            self.confirm(
+                "PutObject",
+                &put.key,
+                &put.body,
+                sent,
+                answered,
+                &written.etag,
+            )?;
+        }
+        Ok(written)
+    }
+
+    pub(super) async fn copy_object(&self, copy: Copy) -> StoreResult<Written> {
+        loop {
+            let way = self.abilities.way();
+            match self.copy_once(&copy, way).await {
+                Err(refusal) if self.learns(way, &Condition::Always, &refusal) => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn copy_once(&self, copy: &Copy, way: Way) -> StoreResult<Written> {
+        let source = &copy.source;
+        let version = source.version_id.as_deref();
+        let request = self
+            .client
+            .copy_object()
+            .bucket(&self.bucket)
+            .key(&copy.key)
+            .copy_source(convert::copy_source(&source.bucket, &source.key, version))
+            .set_copy_source_if_match(source.if_match.as_deref().map(convert::quoted))
+            .metadata_directive(MetadataDirective::Replace)
+            .set_checksum_algorithm(way.crc64.then_some(ChecksumAlgorithm::Crc64Nvme));
+        let request = with_attributes!(request, &copy.attributes);
+        let patience = Patience::of(SLOW);
+        let output = self
+            .send("CopyObject", &copy.key, &patience, request.send())
+            .await?;
+        let result = output.copy_object_result();
+        Ok(Written {
+            etag: convert::etag(result.and_then(|result| result.e_tag())),
+            version_id: output.version_id().map(str::to_owned),
+            crc64nvme: convert::crc64(result.and_then(|result| result.checksum_crc64_nvme())),
+        })
+    }
+
+    pub(super) async fn get_object(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        range: Option<ByteRange>,
+    ) -> StoreResult<Fetched> {
+        let patience = Patience::new();
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version_id.map(str::to_owned))
+            .set_range(range.map(|range| format!("bytes={}-{}", range.first, range.last)))
+            .send();
+        let mut output = self.send("GetObject", key, &patience, request).await?;
+        let body = self.collect(key, &mut output).await?;
+        Ok(Fetched {
+            body,
+            etag: convert::etag(output.e_tag()),
+            version_id: output.version_id().map(str::to_owned),
+        })
+    }
+
+    /// Reads an answer's body; a gap of a minute ends it.
+    async fn collect(&self, key: &str, output: &mut GetObjectOutput) -> StoreResult<Bytes> {
+        let broke = |why: String| self.error("GetObject", key, StoreErrorKind::UnknownOutcome, why);
+        let promised = output
+            .content_length()
+            .and_then(|size| usize::try_from(size).ok());
+        // A promise is no reason to allocate without limit.
+        let mut body = BytesMut::with_capacity(promised.unwrap_or(0).min(64 << 20));
+        loop {
+            match Patience::new().hold(output.body.next()).await {
+                Some(Some(Ok(bytes))) => body.extend_from_slice(&bytes),
+                Some(Some(Err(error))) => {
+                    return Err(broke(format!("the answer broke off: {error}")));
+                }
+                Some(None) => break,
+                None => return Err(broke("the answer stalled for a minute".to_owned())),
+            }
+        }
+        match promised {
+            Some(size) if size != body.len() => Err(broke(format!(
+                "the answer has {} bytes instead of {size}",
+                body.len()
+            ))),
+            _ => Ok(body.freeze()),
+        }
+    }
+
+    pub(super) async fn head_object(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> StoreResult<Head> {
+        let request = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version_id.map(str::to_owned))
+            .checksum_mode(ChecksumMode::Enabled)
+            .send();
+        let output = self
+            .send("HeadObject", key, &Patience::new(), request)
+            .await?;
+        Ok(head_of(&output))
+    }
+
+    pub(super) async fn delete_current(
+        &self,
+        key: &str,
+        if_match: Option<&str>,
+    ) -> StoreResult<()> {
+        if let Some(etag) = if_match {
+            match self.head_object(key, None).await {
+                Ok(head) if head.etag == etag => {}
+                Ok(_) => return Err(self.changed(key)),
+                Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        // Other stores ignore the header or refuse it; the HEAD above has to do there.
+        let header = if_match.filter(|_| self.is_aws && self.abilities.conditional_delete());
+        let result = self.delete_once(key, None, header).await;
+        match result {
+            Err(refusal) if refusal.kind == StoreErrorKind::Unsupported && header.is_some() => {
+                self.abilities.forget_conditional_delete();
+                self.delete_once(key, None, None).await
+            }
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    fn changed(&self, key: &str) -> crate::model::StoreError {
+        let why = "the object has changed";
+        self.error("HeadObject", key, StoreErrorKind::PreconditionFailed, why)
+    }
+
+    pub(super) async fn delete_one_version(&self, key: &str, version_id: &str) -> StoreResult<()> {
+        match self.delete_once(key, Some(version_id), None).await {
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn delete_once(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        if_match: Option<&str>,
+    ) -> StoreResult<()> {
+        let request = self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version_id.map(str::to_owned))
+            .set_if_match(if_match.map(convert::quoted))
+            .send();
+        self.send("DeleteObject", key, &Patience::new(), request)
+            .await?;
+        Ok(())
+    }
+}
+
+fn head_of(output: &HeadObjectOutput) -> Head {
+    let metadata = output.metadata().into_iter().flatten();
+    let mut metadata: Vec<(String, String)> = metadata
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    metadata.sort();
+    let mode = output.object_lock_mode().map(|mode| mode.as_str());
+    let crc64nvme: Option<Crc64> = convert::crc64(output.checksum_crc64_nvme());
+    Head {
+        size: size(output.content_length()),
+        etag: convert::etag(output.e_tag()),
+        version_id: output.version_id().map(str::to_owned),
+        crc64nvme,
+        last_modified: convert::time(output.last_modified()),
+        metadata,
+        retention: convert::retention(mode, output.object_lock_retain_until_date()),
+        storage_class: output
+            .storage_class()
+            .map(|class| class.as_str().to_owned()),
+        restore: output.restore().map(str::to_owned),
+    }
+}
+
+/// S3 counts in signed numbers and never means a negative one.
+pub(super) fn size(given: Option<i64>) -> u64 {
+    given.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
+}

@@ -1,0 +1,17 @@
+//! The integration tests: one binary, so that the SDK is linked once. Each runs against real servers, see `support`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that can't go on panics and says so"
+)]
+
+#[path = "../support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "a helper may come before its first user"
+)]
+mod support;
+
+mod harness;

@@ -1,0 +1,62 @@
+//! What the integration tests share: servers, stores, the built binary, libraries of files.
+//!
+//! A test that runs against both stores is an async function that takes a [`TestStore`], followed by `on_both!(its_name)`:
+//!
+//! ```ignore
+//! async fn f15_one_byte_file_comes_back(store: TestStore) {
+//!     let vault = store.bucket(Lock::On).await;
+//!     let library = Library::new();
+//!     library.file("2024/a.jpg", 1);
+//!     store.tidelock("backup").arg(library.path()).args(["--backup-to", &format!("s3://{vault}/library")]).assert().success();
+//! }
+//! on_both!(f15_one_byte_file_comes_back);
+//! ```
+//!
+//! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
+
+mod library;
+mod servers;
+mod store;
+mod tree;
+
+pub(crate) use library::{Library, contents};
+pub(crate) use servers::{StoreKind, rclone};
+pub(crate) use store::{Lock, TestStore, stores};
+pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
+
+use std::future::Future;
+
+/// Runs an async test body to its end on a runtime of its own.
+pub(crate) fn block_on<F: Future>(body: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(body)
+}
+
+/// Runs `body` against the store of that kind; says so and does nothing where the store is left out by name.
+pub(crate) fn on_store<F: Future<Output = ()>>(kind: StoreKind, body: impl FnOnce(TestStore) -> F) {
+    match TestStore::new(kind) {
+        Some(store) => block_on(body(store)),
+        None => eprintln!("left out: {} is off", kind.variable()),
+    }
+}
+
+/// `on_both!(name, …)`: makes of each async function `name(TestStore)` two tests, `name::minio` and `name::localstack`.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn minio() {
+                $crate::support::on_store($crate::support::StoreKind::Minio, super::$name);
+            }
+            #[test]
+            fn localstack() {
+                $crate::support::on_store($crate::support::StoreKind::Localstack, super::$name);
+            }
+        }
+    )+};
+}
+pub(crate) use on_both;
