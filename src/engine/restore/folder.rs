@@ -39,12 +39,11 @@ impl Folder {
 
     /// Makes what happened to its names durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file()?.sync_all()
-    }
-
-    /// The handle as a file, for what [`Dir`] does not offer.
-    pub(super) fn file(&self) -> io::Result<File> {
-        Ok(self.dir.try_clone()?.into_std_file())
+        // Windows has no such call; its file systems journal names.
+        if cfg!(windows) {
+            return Ok(());
+        }
+        as_file(&self.dir)?.sync_all()
     }
 
     fn open(dir: Dir, path: PathBuf, folding: bool, clean: bool) -> io::Result<Self> {
@@ -109,7 +108,7 @@ impl Place {
 
     /// Opens the folder that is there; an error for a symbolic link.
     pub(super) fn open_folder(&self) -> io::Result<File> {
-        Ok(open_nofollow(&self.folder.dir, &self.name)?.into_std_file())
+        as_file(&open_nofollow(&self.folder.dir, &self.name)?)
     }
 
     /// Where it is, for messages.
@@ -199,6 +198,12 @@ impl Walk {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn pretend_folding(&mut self) {
+        self.folding = true;
+        self.rewind().unwrap();
+    }
+
     /// Whether [`Walk::place`] has the folder of a path open, so that it won't touch the disk.
     pub(super) fn is_at(&self, path: &RelPath) -> bool {
         let open = self.stack.iter().map(|(name, _)| &**name);
@@ -279,6 +284,13 @@ impl Walk {
     }
 }
 
+/// A folder as a file, for what needs more than a handle to look names up with (`O_PATH`).
+fn as_file(dir: &Dir) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true)._cap_fs_ext_maybe_dir(true);
+    Ok(dir.open_with(".", &options)?.into_std())
+}
+
 fn open_nofollow(parent: &Dir, name: &OsStr) -> io::Result<Dir> {
     let parent = parent.try_clone()?.into_std_file();
     open_dir_nofollow(&parent, name.as_ref()).map(Dir::from_std_file)
@@ -299,7 +311,7 @@ fn in_the_way(place: &Place, error: io::Error) -> Error {
 }
 
 fn lock(dir: &Dir, path: &Path) -> Result<Option<File>> {
-    let file = dir.try_clone().map_err(Error::io(path))?.into_std_file();
+    let file = as_file(dir).map_err(Error::io(path))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(Error::Held(format!(

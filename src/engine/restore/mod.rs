@@ -26,6 +26,8 @@ mod space;
 mod survey;
 mod tally;
 mod temp;
+#[cfg(test)]
+mod tests;
 
 use crate::engine::retry::Retrier;
 use crate::engine::stop::{Stop, Why};

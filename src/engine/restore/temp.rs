@@ -87,11 +87,6 @@ impl Temp {
         self.folder.path_of(&self.name)
     }
 
-    /// The folder that it is in.
-    pub(super) fn folder(&self) -> &Arc<Folder> {
-        &self.folder
-    }
-
     /// Takes the disk space now, so that a full disk shows before anything is fetched.
     pub(super) fn reserve(&self, size: u64) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
