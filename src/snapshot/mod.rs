@@ -23,3 +23,6 @@ pub use ledger::{LedgerObject, Renewed, read_ledger, write_ledger};
 pub use object::{ChunkRef, FORMAT, Snapshot, SnapshotRetention};
 pub use select::{Found, Select};
 pub use vault::{Loaded, SnapshotRef, Vault, chunks_within};
+
+#[cfg(test)]
+mod tests;
