@@ -23,7 +23,10 @@ pub struct Claim<'a> {
 impl Memory {
     /// Remembers in `state`.
     pub fn new(state: StateHandle) -> Self {
-        Self { state, busy: Mutex::default() }
+        Self {
+            state,
+            busy: Mutex::default(),
+        }
     }
 
     /// The state.
@@ -41,7 +44,10 @@ impl Memory {
                     Some(notify) => Arc::clone(notify).notified_owned(),
                     None => {
                         map.insert(blake3, Arc::default());
-                        return Claim { memory: self, blake3 };
+                        return Claim {
+                            memory: self,
+                            blake3,
+                        };
                     }
                 }
             };
@@ -55,10 +61,18 @@ impl Memory {
     /// # Errors
     /// The state's.
     pub async fn find(&self, content: &Content, path: &RelPath) -> Result<Option<Known>> {
-        let found = self.state.find_content(content.blake3, content.size).await?;
+        let found = self
+            .state
+            .find_content(content.blake3, content.size)
+            .await?;
         Ok(found.into_iter().map(known).max_by_key(|known| {
             let stored = known.entry.stored.is_some();
-            (stored, known.entry.path == *path, known.committed, known.entry.sync_etag.is_some())
+            (
+                stored,
+                known.entry.path == *path,
+                known.committed,
+                known.entry.sync_etag.is_some(),
+            )
         }))
     }
 
@@ -67,7 +81,11 @@ impl Memory {
     /// # Errors
     /// The state's.
     pub async fn is_like(&self, size: u64, mtime: Time) -> Result<bool> {
-        Ok(!self.state.find_like(size, mtime).await?.is_empty())
+        let like = self
+            .state
+            .call(move |state| state.find_like(size, mtime))
+            .await?;
+        Ok(!like.is_empty())
     }
 
     /// Notes what a path is now; seen by every later [`find`](Self::find).
@@ -75,13 +93,17 @@ impl Memory {
     /// # Errors
     /// The state's.
     pub async fn remember(&self, known: Known) -> Result<()> {
-        self.state.put_pending(vec![Change::Store(row(known))]).await
+        self.state.put_pending(Change::Store(row(known))).await
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let mut map = self.memory.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self
+            .memory
+            .busy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(notify) = map.remove(&self.blake3) {
             notify.notify_waiters();
         }
@@ -90,12 +112,34 @@ impl Drop for Claim<'_> {
 
 /// A row of the state as plans want it.
 pub fn known(found: Found) -> Known {
-    let Row { entry, identity, device, locked_until } = found.row;
-    Known { entry, identity, device, locked_until, committed: found.committed }
+    let Row {
+        entry,
+        identity,
+        device,
+        locked_until,
+    } = found.row;
+    Known {
+        entry,
+        identity,
+        device,
+        locked_until,
+        committed: found.committed,
+    }
 }
 
 /// The reverse of [`known`].
 pub fn row(known: Known) -> Row {
-    let Known { entry, identity, device, locked_until, committed: _ } = known;
-    Row { entry, identity, device, locked_until }
+    let Known {
+        entry,
+        identity,
+        device,
+        locked_until,
+        committed: _,
+    } = known;
+    Row {
+        entry,
+        identity,
+        device,
+        locked_until,
+    }
 }

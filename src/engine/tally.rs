@@ -68,17 +68,27 @@ pub struct Tally {
 impl Tally {
     /// Notes a failure.
     pub fn fail(&self, failure: Failure) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(failure);
     }
 
     /// All failures so far.
     pub fn failures(&self) -> Vec<Failure> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether anything failed.
     pub fn any_failure(&self) -> bool {
-        !self.failures.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self
+            .failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 
     /// The library's part of the summary.

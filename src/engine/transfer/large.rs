@@ -29,7 +29,11 @@ impl Transfer {
             Some(_) => Bytesource::Held(&whole.parts),
             None => Bytesource::File(source),
         };
-        let placing = Placing { task, content: whole.content, equal };
+        let placing = Placing {
+            task,
+            content: whole.content,
+            equal,
+        };
         self.place(&placing, Payload::Parts(bytes)).await
     }
 
@@ -57,7 +61,10 @@ impl Transfer {
         let head = sync.look(&sync.key(&task.seen.path)).await;
         let head = head.map_err(Problem::store(Side::Sync))?;
         let md5 = head.and_then(|head| {
-            let found = head.metadata.into_iter().find(|(name, _)| name == "md5chksum");
+            let found = head
+                .metadata
+                .into_iter()
+                .find(|(name, _)| name == "md5chksum");
             Expected::from_md5chksum(&found?.1)
         });
         Ok(md5.or(plain))
@@ -73,15 +80,26 @@ impl Transfer {
         if condition.is_some() {
             sides.push(Side::Sync);
         }
-        let opened = self.open_sessions(task, part_len(task.seen.size), &sides).await?;
+        let opened = self
+            .open_sessions(task, part_len(task.seen.size), &sides)
+            .await?;
         let content = self.send_from_disk(task, source, &opened).await?;
         self.tally.hashed.one();
-        let placing = Placing { task, content, equal: false };
+        let placing = Placing {
+            task,
+            content,
+            equal: false,
+        };
         let _claim = self.memory.claim(&content).await;
-        let stored =
-            self.memory.find(&content, &task.seen.path).await.map_err(Problem::state)?;
+        let stored = self
+            .memory
+            .find(&content, &task.seen.path)
+            .await
+            .map_err(Problem::state)?;
         let stored = stored.filter(|known| known.entry.stored.is_some());
-        let (backup, sync) = self.complete(&placing, &opened.sessions, condition, stored).await?;
+        let (backup, sync) = self
+            .complete(&placing, &opened.sessions, condition, stored)
+            .await?;
         self.conclude(&placing, Places { backup, sync }).await
     }
 
@@ -96,12 +114,16 @@ impl Transfer {
                 Some(known) if known.committed => Ok(Some(Condition::IfMatch(etag.clone()))),
                 known => {
                     let size = known.as_ref().map_or(0, |known| known.entry.size());
-                    Err(Problem::Rescue { etag: etag.clone(), size })
+                    Err(Problem::Rescue {
+                        etag: etag.clone(),
+                        size,
+                    })
                 }
             },
-            Mirror::Unknown { etag, size } => {
-                Err(Problem::Rescue { etag: etag.clone(), size: *size })
-            }
+            Mirror::Unknown { etag, size } => Err(Problem::Rescue {
+                etag: etag.clone(),
+                size: *size,
+            }),
         }
     }
 
@@ -121,16 +143,22 @@ impl Transfer {
         if condition.is_some() {
             sides.push(Side::Sync);
         }
-        let opened = self.open_sessions(task, part_len(task.seen.size), &sides).await?;
+        let opened = self
+            .open_sessions(task, part_len(task.seen.size), &sides)
+            .await?;
         let content = match bytes {
             Bytesource::File(source) => self.send_from_disk(task, source, &opened).await?,
             Bytesource::Held(_) => self.send_all(task, bytes, &opened).await?,
         };
         if content != placing.content {
-            self.give_up(&opened.sessions).await.map_err(Problem::state)?;
+            self.give_up(&opened.sessions)
+                .await
+                .map_err(Problem::state)?;
             return Err(Problem::Changed);
         }
-        let (backup, sync) = self.complete(placing, &opened.sessions, condition, None).await?;
+        let (backup, sync) = self
+            .complete(placing, &opened.sessions, condition, None)
+            .await?;
         Ok(Places { backup, sync })
     }
 
@@ -146,7 +174,9 @@ impl Transfer {
         match (sent, unchanged) {
             (Ok(content), Ok(())) => Ok(content),
             (Err(Problem::Changed), _) | (_, Err(_)) => {
-                self.give_up(&opened.sessions).await.map_err(Problem::state)?;
+                self.give_up(&opened.sessions)
+                    .await
+                    .map_err(Problem::state)?;
                 Err(Problem::Changed)
             }
             (Err(problem), _) => Err(problem),
@@ -176,14 +206,19 @@ impl Transfer {
     /// when the upload is completed, so that the other target still gets the file.
     async fn first_failure(&self, sessions: &[Session]) -> Result<(), Problem> {
         for session in sessions {
-            let Some(error) = session.failure() else { continue };
+            let Some(error) = session.failure() else {
+                continue;
+            };
             if error.kind == StoreErrorKind::NoSuchUpload {
                 self.forget(session).await.map_err(Problem::state)?;
                 return Err(Problem::Restart);
             }
             if sessions.len() == 1 || super::ends_the_run(&error.clone().into()) {
                 let stage = session.client.side.as_str();
-                return Err(Problem::Failed { stage, error: error.into() });
+                return Err(Problem::Failed {
+                    stage,
+                    error: error.into(),
+                });
             }
         }
         Ok(())

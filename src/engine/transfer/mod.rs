@@ -19,8 +19,8 @@ use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::library::{Library, ReadError};
 use crate::model::{Action, Error, Event, Events, Failure, Side, StoreError};
-use source::Source;
 use crate::plan::{Known, Task};
+use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,24 +87,36 @@ enum Problem {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Changed => Self::Changed,
+            ReadError::Changed(_) => Self::Changed,
             ReadError::Gone => Self::Gone,
-            other => Self::Failed { stage: "read", error: Error::Failed(other.to_string()) },
+            other => Self::Failed {
+                stage: "read",
+                error: Error::Failed(other.to_string()),
+            },
         }
     }
 }
 
 impl Problem {
     fn on(side: Side) -> impl FnOnce(Error) -> Self {
-        move |error| Self::Failed { stage: side.as_str(), error }
+        move |error| Self::Failed {
+            stage: side.as_str(),
+            error,
+        }
     }
 
     fn store(side: Side) -> impl FnOnce(StoreError) -> Self {
-        move |error| Self::Failed { stage: side.as_str(), error: error.into() }
+        move |error| Self::Failed {
+            stage: side.as_str(),
+            error: error.into(),
+        }
     }
 
     fn state(error: Error) -> Self {
-        Self::Failed { stage: "state", error }
+        Self::Failed {
+            stage: "state",
+            error,
+        }
     }
 }
 
@@ -165,7 +177,11 @@ impl Transfer {
             _ => self.tally.backup_failed.one(),
         }
         let (path, message) = (task.seen.path.to_string(), error.to_string());
-        let failure = Failure { path, stage, message };
+        let failure = Failure {
+            path,
+            stage,
+            message,
+        };
         self.events.send(Event::Failed(failure.clone()));
         self.tally.fail(failure);
         Ok(Outcome::Failed(task))
@@ -173,7 +189,13 @@ impl Transfer {
 
     fn tell(&self, task: &Task, action: Action, side: Side) {
         let (path, size) = (task.seen.path.clone(), task.seen.size);
-        self.events.send(Event::File { path, action, side: Some(side), size, planned: false });
+        self.events.send(Event::File {
+            path,
+            action,
+            side: Some(side),
+            size,
+            planned: false,
+        });
     }
 }
 
@@ -184,7 +206,12 @@ fn ends_the_run(error: &Error) -> bool {
         Error::Refused(_) | Error::Held(_) | Error::Interrupted | Error::Resumable(_) => true,
         Error::Store(error) => matches!(
             error.kind,
-            ExpiredCredentials | BadCredentials | NoSuchBucket | NoLock | WrongRegion | Tls
+            ExpiredCredentials
+                | BadCredentials
+                | NoSuchBucket
+                | NoLock
+                | WrongRegion
+                | Tls
                 | Unreachable
         ),
         _ => false,

@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 ///
 /// Dropping it changes nothing on the store: the parts stay there and can be found again. Only
 /// [`Session::abandon`] gives them up.
-pub struct Session {
+pub(super) struct Session {
     /// The target.
     pub client: Client,
     /// Full key.
@@ -37,7 +37,7 @@ struct Sent {
 
 /// A part that both a former process has sent and the state knows: it needn't be read again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct KnownPart {
+pub(super) struct KnownPart {
     /// Chaining value.
     pub hash: PartHash,
     /// Checksum.
@@ -45,7 +45,7 @@ pub struct KnownPart {
 }
 
 /// Where a file's bytes come from.
-pub enum Bytesource<'a> {
+pub(super) enum Bytesource<'a> {
     /// From disk.
     File(&'a Source),
     /// From memory, read before.
@@ -54,9 +54,15 @@ pub enum Bytesource<'a> {
 
 impl Session {
     /// A session on an upload that exists.
-    pub fn new(client: Client, key: String, upload_id: String, there: Vec<Part>) -> Self {
+    pub(super) fn new(client: Client, key: String, upload_id: String, there: Vec<Part>) -> Self {
         let there = there.into_iter().map(|part| (part.number, part)).collect();
-        Self { client, key, upload_id, there, sent: Mutex::default() }
+        Self {
+            client,
+            key,
+            upload_id,
+            there,
+            sent: Mutex::default(),
+        }
     }
 
     fn sent(&self) -> MutexGuard<'_, Sent> {
@@ -64,12 +70,12 @@ impl Session {
     }
 
     /// Why the target has failed, if it has.
-    pub fn failure(&self) -> Option<StoreError> {
+    pub(super) fn failure(&self) -> Option<StoreError> {
         self.sent().failed.clone()
     }
 
     /// What ends the upload; parts in order.
-    pub fn completion(&self, content: Content, condition: Condition) -> Complete {
+    pub(super) fn completion(&self, content: Content, condition: Condition) -> Complete {
         let mut parts = self.sent().parts.clone();
         parts.sort_by_key(|part| part.number);
         Complete {
@@ -83,7 +89,7 @@ impl Session {
     }
 
     /// Gives the upload up.
-    pub async fn abandon(&self) {
+    pub(super) async fn abandon(&self) {
         self.client.abandon(&self.key, &self.upload_id).await;
     }
 
@@ -122,7 +128,7 @@ impl Session {
 }
 
 /// Everything about one file's way through [`send_all`](Sending::send_all).
-pub struct Sending<'a> {
+pub(super) struct Sending<'a> {
     /// What workers share.
     pub transfer: &'a Transfer,
     /// Where the bytes come from.
@@ -160,15 +166,24 @@ impl Sending<'_> {
         }
         if let Some(error) = self.all_failed() {
             let stage = self.sessions[0].client.side.as_str();
-            return Err(Problem::Failed { stage, error: error.into() });
+            return Err(Problem::Failed {
+                stage,
+                error: error.into(),
+            });
         }
         let _share = match self.bytes {
             Bytesource::File(_) => Some(self.transfer.buffers.take(len).await),
             Bytesource::Held(_) => None,
         };
         let part = self.read(number).await?;
-        let known = KnownPart { hash: part.hash, crc: part.crc };
-        let sends = self.sessions.iter().map(|session| self.send(session, &part, known));
+        let known = KnownPart {
+            hash: part.hash,
+            crc: part.crc,
+        };
+        let sends = self
+            .sessions
+            .iter()
+            .map(|session| self.send(session, &part, known));
         futures::future::try_join_all(sends).await?;
         Ok(known)
     }
@@ -180,9 +195,11 @@ impl Sending<'_> {
         known: KnownPart,
     ) -> Result<(), Problem> {
         match session.send(part).await {
-            Some(sent) => {
-                self.transfer.note_part(session, &sent, known).await.map_err(Problem::state)
-            }
+            Some(sent) => self
+                .transfer
+                .note_part(session, &sent, known)
+                .await
+                .map_err(Problem::state),
             None => Ok(()),
         }
     }
@@ -194,8 +211,11 @@ impl Sending<'_> {
 
     /// Takes a part over that every target has and whose hash the state kept.
     fn take_known(&self, number: i32, known: KnownPart, len: u64) -> bool {
-        let there: Option<Vec<Part>> =
-            self.sessions.iter().map(|session| session.has(number, known.crc, len)).collect();
+        let there: Option<Vec<Part>> = self
+            .sessions
+            .iter()
+            .map(|session| session.has(number, known.crc, len))
+            .collect();
         let Some(there) = there else { return false };
         for (session, part) in self.sessions.iter().zip(there) {
             session.sent().parts.push(part);
@@ -215,7 +235,12 @@ impl Sending<'_> {
                 let offset = (number as u64 - 1) * self.part_len;
                 let hash = subtree::hash_part(&bytes, offset);
                 let crc = Crc64::of(&bytes);
-                Ok(ReadPart { number, bytes, hash, crc })
+                Ok(ReadPart {
+                    number,
+                    bytes,
+                    hash,
+                    crc,
+                })
             }
         }
     }
@@ -230,12 +255,14 @@ impl Sending<'_> {
         let crc64nvme = parts
             .iter()
             .map(|(number, part)| (part.crc, self.len_of(*number)))
-            .reduce(|(left, left_len), (right, len)| {
-                (left.followed_by(right, len), left_len + len)
-            })
+            .reduce(|(left, left_len), (right, len)| (left.followed_by(right, len), left_len + len))
             .map_or(Crc64(0), |(crc, _)| crc);
         // Files of fewer than two parts never come here: they are sent in one request.
         let blake3 = subtree::merge_parts(&hashes).unwrap_or(Blake3([0; 32]));
-        Content { size: self.size, blake3, crc64nvme }
+        Content {
+            size: self.size,
+            blake3,
+            crc64nvme,
+        }
     }
 }

@@ -4,9 +4,7 @@ use super::{Problem, Transfer};
 use crate::engine::mirror::{MAX_COPY, Placed};
 use crate::engine::versions::Locked;
 use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored};
-use crate::plan::{
-    BackupStep, Copyable, Known, SyncStep, SyncView, Task, backup_step, sync_step,
-};
+use crate::plan::{BackupStep, Copyable, Known, SyncStep, SyncView, Task, backup_step, sync_step};
 use crate::store::Condition;
 use bytes::Bytes;
 
@@ -45,9 +43,14 @@ impl Transfer {
     ) -> Result<Known, Problem> {
         let task = placing.task;
         let _claim = self.memory.claim(&placing.content).await;
-        let elsewhere =
-            self.memory.find(&placing.content, &task.seen.path).await.map_err(Problem::state)?;
-        let backup = self.place_without_bytes(placing, elsewhere.as_ref()).await?;
+        let elsewhere = self
+            .memory
+            .find(&placing.content, &task.seen.path)
+            .await
+            .map_err(Problem::state)?;
+        let backup = self
+            .place_without_bytes(placing, elsewhere.as_ref())
+            .await?;
         let sync = self.sync_without_bytes(placing, elsewhere.as_ref()).await?;
         let upload = matches!(backup, Step::Bytes(()));
         let condition = match &sync {
@@ -76,7 +79,10 @@ impl Transfer {
         condition: Option<Condition>,
     ) -> Result<Places, Problem> {
         if !upload && condition.is_none() {
-            return Ok(Places { backup: None, sync: None });
+            return Ok(Places {
+                backup: None,
+                sync: None,
+            });
         }
         match payload {
             Payload::Whole(bytes) => self.send_whole(placing, bytes, upload, condition).await,
@@ -93,7 +99,11 @@ impl Transfer {
     ) -> Result<Places, Problem> {
         let body = bytes.clone();
         let backup = async {
-            if upload { Some(self.put_version(placing, body).await) } else { None }
+            if upload {
+                Some(self.put_version(placing, body).await)
+            } else {
+                None
+            }
         };
         let sync = async {
             match condition {
@@ -132,7 +142,10 @@ impl Transfer {
                     let known = self.known(placing, backup, None);
                     self.memory.remember(known).await.map_err(Problem::state)?;
                 }
-                Err(Problem::Failed { stage: "sync", error })
+                Err(Problem::Failed {
+                    stage: "sync",
+                    error,
+                })
             }
         }
     }
@@ -143,9 +156,14 @@ impl Transfer {
         placing: &Placing<'_>,
         elsewhere: Option<&Known>,
     ) -> Result<Step<Option<Locked>, ()>, Problem> {
-        let Some(backup) = &self.backup else { return Ok(Step::Done(None)) };
+        let Some(backup) = &self.backup else {
+            return Ok(Step::Done(None));
+        };
         let (task, content) = (placing.task, placing.content);
-        let own = task.known.as_ref().filter(|known| known.entry.content == Some(content));
+        let own = task
+            .known
+            .as_ref()
+            .filter(|known| known.entry.content == Some(content));
         let own = own
             .or(elsewhere.filter(|known| known.entry.path == task.seen.path))
             .filter(|known| known.entry.stored.is_some());
@@ -153,30 +171,35 @@ impl Transfer {
         let locked = |known: Option<&Known>, stored: Stored| {
             let until = known.and_then(|known| known.locked_until);
             // A lock that nothing is known of counts as run out; the commit looks at it.
-            Locked { stored, until: until.unwrap_or(crate::model::Time::UNIX_EPOCH) }
+            Locked {
+                stored,
+                until: until.unwrap_or(crate::model::Time::UNIX_EPOCH),
+            }
         };
-        Ok(Step::Done(Some(match backup_step(stored(own).as_ref(), stored(elsewhere).as_ref()) {
-            BackupStep::Keep(stored) => {
-                self.tally.backup_unchanged.one();
-                locked(own, stored)
-            }
-            BackupStep::Reference(stored) => {
-                self.tally.backup_referenced.one();
-                self.tell(task, Action::Reference, Side::Backup);
-                locked(elsewhere, stored)
-            }
-            BackupStep::Upload if self.leftovers => {
-                let found = backup.take_over(&task.seen.path, content).await;
-                match found.map_err(Problem::on(Side::Backup))? {
-                    Some(locked) => {
-                        self.tally.backup_unchanged.one();
-                        locked
-                    }
-                    None => return Ok(Step::Bytes(())),
+        Ok(Step::Done(Some(
+            match backup_step(stored(own).as_ref(), stored(elsewhere).as_ref()) {
+                BackupStep::Keep(stored) => {
+                    self.tally.backup_unchanged.one();
+                    locked(own, stored)
                 }
-            }
-            BackupStep::Upload => return Ok(Step::Bytes(())),
-        })))
+                BackupStep::Reference(stored) => {
+                    self.tally.backup_referenced.one();
+                    self.tell(task, Action::Reference, Side::Backup);
+                    locked(elsewhere, stored)
+                }
+                BackupStep::Upload if self.leftovers => {
+                    let found = backup.take_over(&task.seen.path, content).await;
+                    match found.map_err(Problem::on(Side::Backup))? {
+                        Some(locked) => {
+                            self.tally.backup_unchanged.one();
+                            locked
+                        }
+                        None => return Ok(Step::Bytes(())),
+                    }
+                }
+                BackupStep::Upload => return Ok(Step::Bytes(())),
+            },
+        )))
     }
 
     /// The sync target's step, as far as it needs no bytes.
@@ -185,7 +208,9 @@ impl Transfer {
         placing: &Placing<'_>,
         elsewhere: Option<&Known>,
     ) -> Result<Step<Option<Placed>, Condition>, Problem> {
-        let Some(sync) = &self.sync else { return Ok(Step::Done(None)) };
+        let Some(sync) = &self.sync else {
+            return Ok(Step::Done(None));
+        };
         let (task, content) = (placing.task, placing.content);
         let (path, mtime) = (&task.seen.path, task.seen.mtime);
         let step = sync_step(self.sync_view(placing, elsewhere));
@@ -207,7 +232,10 @@ impl Transfer {
                 done(etag)
             }
             SyncStep::Touch { etag } => {
-                let placed = sync.touch(path, mtime, content, &etag).await.map_err(failed)?;
+                let placed = sync
+                    .touch(path, mtime, content, &etag)
+                    .await
+                    .map_err(failed)?;
                 self.copied(task, &placed);
                 Ok(Step::Done(Some(placed)))
             }
@@ -236,15 +264,10 @@ impl Transfer {
         }
     }
 
-    fn sync_view<'a>(
-        &self,
-        placing: &'a Placing<'_>,
-        elsewhere: Option<&Known>,
-    ) -> SyncView<'a> {
+    fn sync_view<'a>(&self, placing: &'a Placing<'_>, elsewhere: Option<&Known>) -> SyncView<'a> {
         let task = placing.task;
         let known = task.known.as_ref();
-        let same_content =
-            known.is_some_and(|known| known.entry.content == Some(placing.content));
+        let same_content = known.is_some_and(|known| known.entry.content == Some(placing.content));
         let same_time = self.ignore_mtime
             || known.is_some_and(|known| known.entry.mtime == Some(task.seen.mtime));
         SyncView {
@@ -262,12 +285,19 @@ impl Transfer {
         if known.entry.path == task.seen.path {
             return None;
         }
-        Some(Copyable { key: self.sync.as_ref()?.key(&known.entry.path), etag })
+        Some(Copyable {
+            key: self.sync.as_ref()?.key(&known.entry.path),
+            etag,
+        })
     }
 
     /// Remembers what is where; a mirror that could not be written for its foreign content comes
     /// back as `Rescue`.
-    async fn conclude(&self, placing: &Placing<'_>, places: Places) -> Result<Known, Problem> {
+    pub(super) async fn conclude(
+        &self,
+        placing: &Placing<'_>,
+        places: Places,
+    ) -> Result<Known, Problem> {
         let etag = match &places.sync {
             Some(Placed::Done(etag)) => Some(etag.clone()),
             _ => None,
@@ -283,11 +313,19 @@ impl Transfer {
 
     /// Looks at what is on the sync target now: that is what must be rescued.
     async fn rescue(&self, task: &Task) -> Result<Known, Problem> {
-        let Some(sync) = &self.sync else { return Err(Problem::Changed) };
+        let Some(sync) = &self.sync else {
+            return Err(Problem::Changed);
+        };
         let key = sync.key(&task.seen.path);
         match sync.look(&key).await.map_err(Problem::store(Side::Sync))? {
-            Some(head) => Err(Problem::Rescue { etag: head.etag, size: head.size }),
-            None => Err(Problem::Rescue { etag: String::new(), size: 0 }),
+            Some(head) => Err(Problem::Rescue {
+                etag: head.etag,
+                size: head.size,
+            }),
+            None => Err(Problem::Rescue {
+                etag: String::new(),
+                size: 0,
+            }),
         }
     }
 
@@ -299,8 +337,13 @@ impl Transfer {
     ) -> Known {
         let Placing { task, content, .. } = placing;
         let seen = &task.seen;
-        let before = task.known.as_ref().filter(|known| known.entry.content == Some(*content));
-        let kept_time = before.filter(|_| self.ignore_mtime).and_then(|known| known.entry.mtime);
+        let before = task
+            .known
+            .as_ref()
+            .filter(|known| known.entry.content == Some(*content));
+        let kept_time = before
+            .filter(|_| self.ignore_mtime)
+            .and_then(|known| known.entry.mtime);
         let mut entry = Entry::new(seen.path.clone(), Kind::File);
         entry.mtime = kept_time.or(Some(seen.mtime));
         entry.mode = Some(seen.mode);

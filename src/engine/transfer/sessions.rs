@@ -24,31 +24,48 @@ impl Transfer {
         part_len: u64,
         sides: &[Side],
     ) -> Result<Opened, Problem> {
-        let saved = self.saved_uploads(task, part_len).await.map_err(Problem::state)?;
+        let saved = self
+            .saved_uploads(task, part_len)
+            .await
+            .map_err(Problem::state)?;
         let mut sessions = Vec::new();
         let mut known: Option<HashMap<i32, KnownPart>> = None;
         for &side in sides {
             let saved = saved.iter().find(|row| row.id.side == side);
-            let session =
-                self.open_session(task, part_len, side, saved).await.map_err(Problem::on(side))?;
-            let remembered = self.remembered_parts(&session).await.map_err(Problem::state)?;
+            let session = self
+                .open_session(task, part_len, side, saved)
+                .await
+                .map_err(Problem::on(side))?;
+            let remembered = self
+                .remembered_parts(&session)
+                .await
+                .map_err(Problem::state)?;
             known = Some(match known {
                 None => remembered,
-                Some(known) => {
-                    known.into_iter().filter(|(n, part)| remembered.get(n) == Some(part)).collect()
-                }
+                Some(known) => known
+                    .into_iter()
+                    .filter(|(n, part)| remembered.get(n) == Some(part))
+                    .collect(),
             });
             sessions.push(session);
         }
-        Ok(Opened { sessions, known: known.unwrap_or_default() })
+        Ok(Opened {
+            sessions,
+            known: known.unwrap_or_default(),
+        })
     }
 
     /// Uploads that the state knows of for this very state of the file.
     async fn saved_uploads(&self, task: &Task, part_len: u64) -> Result<Vec<UploadRow>> {
         let path = task.seen.path.clone();
-        let rows = self.memory.state().call(move |state| state.uploads_of(&path)).await?;
-        let (fits, stale): (Vec<_>, Vec<_>) =
-            rows.into_iter().partition(|row| row.part_size == part_len && same(row, &task.seen));
+        let rows = self
+            .memory
+            .state()
+            .call(move |state| state.uploads_of(&path))
+            .await?;
+        let (fits, stale): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .partition(|row| row.part_size == part_len && same(row, &task.seen));
         for row in stale {
             if let Some(client) = self.client_of(row.id.side) {
                 client.abandon(&row.id.key, &row.id.upload_id).await;
@@ -77,7 +94,8 @@ impl Transfer {
             self.memory.state().remove_upload(row.id.clone()).await?;
         }
         let left = if self.leftovers {
-            self.left_upload(&client, &key, task.seen.size, part_len).await?
+            self.left_upload(&client, &key, task.seen.size, part_len)
+                .await?
         } else {
             None
         };
@@ -85,7 +103,9 @@ impl Transfer {
             Some(left) => left,
             None => (self.begin(task, side).await?, Vec::new()),
         };
-        let row = self.upload_row(task, part_len, side, &key, &upload_id, &client).await?;
+        let row = self
+            .upload_row(task, part_len, side, &key, &upload_id, &client)
+            .await?;
         self.memory.state().save_upload(row).await?;
         Ok(Session::new(client, key, upload_id, parts))
     }
@@ -102,9 +122,13 @@ impl Transfer {
     ) -> Result<Option<(String, Vec<Part>)>> {
         let mut best: Option<(String, Vec<Part>)> = None;
         for upload in client.call(|store| store.list_uploads_of(key)).await? {
-            let Some(parts) = parts_there(client, key, &upload.upload_id).await? else { continue };
+            let Some(parts) = parts_there(client, key, &upload.upload_id).await? else {
+                continue;
+            };
             let fits = parts.iter().all(|part| fits(part, size, part_len));
-            let more = best.as_ref().is_none_or(|(_, best)| parts.len() > best.len());
+            let more = best
+                .as_ref()
+                .is_none_or(|(_, best)| parts.len() > best.len());
             let loser = if fits && more {
                 best.replace((upload.upload_id, parts)).map(|(id, _)| id)
             } else {
@@ -137,7 +161,11 @@ impl Transfer {
     ) -> Result<UploadRow> {
         let (key, upload_id) = (key.to_owned(), upload_id.to_owned());
         Ok(UploadRow {
-            id: UploadId { side, key, upload_id },
+            id: UploadId {
+                side,
+                key,
+                upload_id,
+            },
             part_size: part_len,
             path: task.seen.path.clone(),
             size: task.seen.size,
@@ -150,9 +178,18 @@ impl Transfer {
 
     async fn remembered_parts(&self, session: &Session) -> Result<HashMap<i32, KnownPart>> {
         let id = session.id();
-        let parts = self.memory.state().call(move |state| state.parts_of(&id)).await?;
+        let parts = self
+            .memory
+            .state()
+            .call(move |state| state.parts_of(&id))
+            .await?;
         let known = |part: UploadPart| {
-            let UploadPart { number, subtree: hash, crc64nvme: crc, .. } = part;
+            let UploadPart {
+                number,
+                subtree: hash,
+                crc64nvme: crc,
+                ..
+            } = part;
             (number, KnownPart { hash, crc })
         };
         Ok(parts.into_iter().map(known).collect())
@@ -227,11 +264,16 @@ async fn parts_there(client: &Client, key: &str, upload_id: &str) -> Result<Opti
 }
 
 fn is_gone(kind: StoreErrorKind) -> bool {
-    matches!(kind, StoreErrorKind::NoSuchUpload | StoreErrorKind::NotFound)
+    matches!(
+        kind,
+        StoreErrorKind::NoSuchUpload | StoreErrorKind::NotFound
+    )
 }
 
 fn fits(part: &Part, size: u64, part_len: u64) -> bool {
-    let Ok(before) = u64::try_from(part.number - 1) else { return false };
+    let Ok(before) = u64::try_from(part.number - 1) else {
+        return false;
+    };
     let offset = before * part_len;
     part.crc64nvme.is_some_and(|crc| crc != Crc64(0))
         && offset < size

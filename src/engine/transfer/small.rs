@@ -18,7 +18,11 @@ impl Transfer {
         self.tally.bytes_read.add(whole.content.size);
         let equal = whole.equal || self.equal_by_head(task, &whole.content).await?;
         let bytes = whole.parts.into_iter().next().unwrap_or_default();
-        let placing = Placing { task, content: whole.content, equal };
+        let placing = Placing {
+            task,
+            content: whole.content,
+            equal,
+        };
         self.place(&placing, Payload::Whole(bytes)).await
     }
 
@@ -39,16 +43,22 @@ impl Transfer {
         task: &Task,
         content: &Content,
     ) -> Result<bool, Problem> {
-        let Mirror::Unknown { size, etag } = &task.mirror else { return Ok(false) };
-        let Some(sync) = &self.sync else { return Ok(false) };
+        let Mirror::Unknown { size, etag } = &task.mirror else {
+            return Ok(false);
+        };
+        let Some(sync) = &self.sync else {
+            return Ok(false);
+        };
         if *size != content.size {
             return Ok(false);
         }
         let key = sync.key(&task.seen.path);
         let head = sync.look(&key).await.map_err(Problem::store(Side::Sync))?;
-        Ok(head.is_some_and(|head| {
-            head.etag == *etag && head.crc64nvme == Some(content.crc64nvme)
-        }))
+        Ok(
+            head.is_some_and(|head| {
+                head.etag == *etag && head.crc64nvme == Some(content.crc64nvme)
+            }),
+        )
     }
 
     /// One PUT to the backup target.
@@ -58,7 +68,11 @@ impl Transfer {
         bytes: Bytes,
     ) -> Result<Locked, Error> {
         match &self.backup {
-            Some(backup) => backup.put(&placing.task.seen.path, bytes, placing.content).await,
+            Some(backup) => {
+                backup
+                    .put(&placing.task.seen.path, bytes, placing.content)
+                    .await
+            }
             None => Err(Error::Failed("no backup target".to_owned())),
         }
     }
@@ -72,9 +86,9 @@ impl Transfer {
     ) -> Result<Placed, Error> {
         let seen = &placing.task.seen;
         match &self.sync {
-            Some(sync) => {
-                Ok(sync.put(&seen.path, seen.mtime, bytes, placing.content, condition).await?)
-            }
+            Some(sync) => Ok(sync
+                .put(&seen.path, seen.mtime, bytes, placing.content, condition)
+                .await?),
             None => Err(Error::Failed("no sync target".to_owned())),
         }
     }

@@ -17,11 +17,13 @@ const MOST_PARTS: u64 = 10_000;
 /// The part length for a file: a power of two, so that parts are BLAKE3 subtrees, and large
 /// enough that 10,000 parts suffice.
 pub fn part_len(size: u64) -> u64 {
-    size.div_ceil(MOST_PARTS).next_power_of_two().max(SMALLEST_PART)
+    size.div_ceil(MOST_PARTS)
+        .next_power_of_two()
+        .max(SMALLEST_PART)
 }
 
 /// A part in memory, with what it is known by. Its share of the memory budget goes with it.
-pub struct ReadPart {
+pub(super) struct ReadPart {
     /// From 1.
     pub number: i32,
     /// The bytes.
@@ -33,7 +35,7 @@ pub struct ReadPart {
 }
 
 /// A content that was read to its end.
-pub struct Whole {
+pub(super) struct Whole {
     /// What it is.
     pub content: Content,
     /// Whether it is what was expected; false where nothing was.
@@ -46,7 +48,7 @@ pub struct Whole {
 
 /// An open file of the library. All reading happens on blocking threads.
 #[derive(Clone)]
-pub struct Source {
+pub(super) struct Source {
     file: Arc<OpenFile>,
     /// The file as it was when it was opened.
     pub seen: Seen,
@@ -58,12 +60,15 @@ impl Source {
     ///
     /// # Errors
     /// `Gone`, or the system's reason.
-    pub async fn open(library: &Arc<Library>, path: &RelPath) -> Result<Self, ReadError> {
+    pub(super) async fn open(library: &Arc<Library>, path: &RelPath) -> Result<Self, ReadError> {
         let (library, path) = (Arc::clone(library), path.clone());
         blocking(move || {
             let file = library.open_as_is(&path)?;
             let seen = file.seen().clone();
-            Ok(Self { file: Arc::new(file), seen })
+            Ok(Self {
+                file: Arc::new(file),
+                seen,
+            })
         })
         .await
     }
@@ -72,7 +77,7 @@ impl Source {
     ///
     /// # Errors
     /// `Changed` if the file has become shorter, or the system's reason.
-    pub async fn part(&self, number: i32, part_len: u64) -> Result<ReadPart, ReadError> {
+    pub(super) async fn part(&self, number: i32, part_len: u64) -> Result<ReadPart, ReadError> {
         let file = Arc::clone(&self.file);
         let offset = (number as u64 - 1) * part_len;
         let len = part_len.min(self.seen.size - offset);
@@ -80,7 +85,12 @@ impl Source {
             let bytes = read(&file, offset, len)?;
             let hash = subtree::hash_part(&bytes, offset);
             let crc = Crc64::of(&bytes);
-            Ok(ReadPart { number, bytes, hash, crc })
+            Ok(ReadPart {
+                number,
+                bytes,
+                hash,
+                crc,
+            })
         })
         .await
     }
@@ -90,7 +100,7 @@ impl Source {
     /// # Errors
     /// `Changed` if the file is not the same at the end as at the beginning, or the system's
     /// reason.
-    pub async fn whole(
+    pub(super) async fn whole(
         &self,
         buffers: &Buffers,
         expected: Option<Expected>,
@@ -113,7 +123,12 @@ impl Source {
             }
             file.check_unchanged()?;
             let (content, equal, parts) = reading.finish(size);
-            Ok(Whole { content, equal, parts, share: hold.then_some(share) })
+            Ok(Whole {
+                content,
+                equal,
+                parts,
+                share: hold.then_some(share),
+            })
         })
         .await
     }
@@ -122,7 +137,7 @@ impl Source {
     ///
     /// # Errors
     /// `Changed` if it is not.
-    pub async fn check_unchanged(&self) -> Result<(), ReadError> {
+    pub(super) async fn check_unchanged(&self) -> Result<(), ReadError> {
         let file = Arc::clone(&self.file);
         blocking(move || file.check_unchanged()).await
     }
@@ -160,7 +175,11 @@ impl Reading {
             blake3: Blake3(*self.hasher.finalize().as_bytes()),
             crc64nvme: Crc64(self.crc.finalize()),
         };
-        (content, self.matcher.is_some_and(Matcher::matches), self.parts)
+        (
+            content,
+            self.matcher.is_some_and(Matcher::matches),
+            self.parts,
+        )
     }
 }
 
@@ -176,7 +195,7 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, ReadError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(answer) => answer,
-        Err(error) => Err(ReadError::Io(std::io::Error::other(error))),
+        Err(error) => Err(ReadError::Failed(std::io::Error::other(error))),
     }
 }
 
@@ -187,7 +206,15 @@ mod tests {
     #[test]
     fn ten_thousand_parts_suffice_for_any_file() {
         const GIB: u64 = 1 << 30;
-        for size in [0, 1, SMALLEST_PART, SMALLEST_PART + 1, 80 * GIB, 5 << 40, 48 << 40] {
+        for size in [
+            0,
+            1,
+            SMALLEST_PART,
+            SMALLEST_PART + 1,
+            80 * GIB,
+            5 << 40,
+            48 << 40,
+        ] {
             let part = part_len(size);
             assert!(part.is_power_of_two() && part >= SMALLEST_PART, "{size}");
             assert!(size.div_ceil(part) <= MOST_PARTS, "{size}");
