@@ -2,6 +2,7 @@
 
 pub mod buffers;
 pub mod client;
+pub mod look;
 pub mod memory;
 pub mod mirror;
 pub mod pace;

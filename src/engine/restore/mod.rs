@@ -29,6 +29,7 @@ mod temp;
 #[cfg(test)]
 mod tests;
 
+use crate::engine::look;
 use crate::engine::retry::Retrier;
 use crate::engine::stop::{Stop, Why};
 use crate::model::{Error, Event, Events, ExitCode, Failure, RestoreSummary, Result};
@@ -62,7 +63,7 @@ pub struct Request {
 }
 
 /// How a restore ended.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Restored {
     /// Counts.
     pub summary: RestoreSummary,
@@ -70,6 +71,8 @@ pub struct Restored {
     pub errors: Vec<Failure>,
     /// `Done`, or the gravest of what happened.
     pub exit: ExitCode,
+    /// What ended it before its time: a full disk, a stop, lost credentials, a lost network.
+    pub ended_by: Option<Error>,
 }
 
 /// Restores what `request` selects of a snapshot.
@@ -90,8 +93,8 @@ pub async fn restore(
 ) -> Result<Restored> {
     let tally = Arc::new(Tally::new(events.clone()));
     let source = Source::new(vault, &found.loaded.snapshot, &request.selection, &tally);
-    introduce(found, events);
-    let look = Look {
+    look::introduce(found, events);
+    let how = Look {
         root: request.to.clone(),
         existing: request.existing,
         dry_run: request.dry_run,
@@ -99,7 +102,7 @@ pub async fn restore(
     };
     let stopped = watch(retrier.stop().clone(), Arc::clone(&tally));
     events.send(Event::Phase("list"));
-    let survey = survey(source.first_look(), &request.selection, &look).await?;
+    let survey = survey(source.first_look(), &request.selection, &how).await?;
     announce(&survey, events);
     let mut fetched = 0;
     if !request.dry_run && !tally.is_over() {
@@ -130,28 +133,6 @@ pub async fn restore(
     restored.summary.snapshot = Some(found.loaded.snapshot.id.to_string());
     restored.summary.bytes_downloaded = fetched;
     Ok(restored)
-}
-
-/// Says what the snapshot is, where it is not simply the latest, whole and clean.
-fn introduce(found: &Found, events: &Events) {
-    let snapshot = &found.loaded.snapshot;
-    for id in &found.passed_over {
-        events.send(Event::Warning(format!(
-            "passed over snapshot {id}, which looks like the work of ransomware; --snapshot {id} \
-             restores it nevertheless"
-        )));
-    }
-    if let Some(why) = &snapshot.suspect {
-        let message = format!("snapshot {} is suspect: {why}", snapshot.id);
-        events.send(Event::Warning(message));
-    }
-    if !snapshot.complete {
-        events.send(Event::Warning(format!(
-            "snapshot {} is incomplete: its run could not store or see all of the library; what \
-             it has is restored",
-            snapshot.id
-        )));
-    }
 }
 
 fn announce(survey: &Survey, events: &Events) {
@@ -198,23 +179,15 @@ fn watch(stop: Stop, tally: Arc<Tally>) -> tokio::task::JoinHandle<()> {
 }
 
 fn conclude(totals: Totals, to: &Path, left: u64) -> Restored {
-    let mut restored = Restored {
-        summary: totals.summary,
-        errors: totals.errors,
-        exit: totals.exit,
-    };
-    let Some(fatal) = totals.fatal else {
-        return restored;
-    };
-    let fatal = match fatal {
+    let ended_by = totals.fatal.map(|error| match error {
         Error::Io { source, .. } if tally::is_full(&source) => space::ran_out(to, left),
         other => other,
-    };
-    restored.exit = restored.exit.and(fatal.exit_code());
-    restored.errors.push(Failure {
-        path: to.display().to_string(),
-        stage: "restore",
-        message: fatal.to_string(),
     });
-    restored
+    let exit = ended_by.as_ref().map_or(ExitCode::Done, Error::exit_code);
+    Restored {
+        summary: totals.summary,
+        errors: totals.errors,
+        exit: totals.exit.and(exit),
+        ended_by,
+    }
 }

@@ -8,17 +8,15 @@ use super::links;
 use super::publish;
 use super::survey::Survey;
 use super::tally::Tally;
+use crate::engine::look;
 use crate::model::{Entry, Error, ExitCode, Kind, RelPath, Result};
 use crate::plan::restore::{Selection, Step, unfit};
-use crate::snapshot::{ChunkRef, Snapshot, Vault, chunks_within};
+use crate::snapshot::{ChunkRef, Snapshot, Vault};
 use futures::stream::{self, Stream, StreamExt};
 use std::collections::{HashMap, HashSet};
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Chunks fetched ahead; each is up to 16,384 entries in memory.
-const CHUNKS: usize = 3;
 
 /// The selected entries of a snapshot, as often as they are needed.
 pub(super) struct Source<'a> {
@@ -41,7 +39,7 @@ impl<'a> Source<'a> {
             vault,
             selection,
             tally,
-            chunks: needed(&snapshot.manifest, selection),
+            chunks: look::chunks(snapshot, selection),
             broken: Mutex::default(),
         }
     }
@@ -57,7 +55,7 @@ impl<'a> Source<'a> {
     }
 
     fn read(&self, tell: bool) -> impl Stream<Item = Vec<Entry>> {
-        let chunks = self.vault.entries(self.chunks.clone(), CHUNKS);
+        let chunks = look::entries(self.vault, self.chunks.clone(), self.selection);
         chunks.filter_map(move |chunk| {
             ready(match chunk {
                 Ok(chunk) => {
@@ -65,9 +63,7 @@ impl<'a> Source<'a> {
                         let (path, why) = (refused.path, refused.message);
                         self.tally.note_failure(path, ExitCode::Damage, why);
                     }
-                    let mut entries = chunk.entries;
-                    entries.retain(|entry| self.selection.covers(&entry.path));
-                    Some(entries)
+                    Some(chunk.entries)
                 }
                 Err(error) => {
                     self.note_broken(error);
@@ -84,21 +80,6 @@ impl<'a> Source<'a> {
             self.tally.manifest_failed(error, message);
         }
     }
-}
-
-fn needed(manifest: &[ChunkRef], selection: &Selection) -> Vec<ChunkRef> {
-    if selection.is_all() {
-        return manifest.to_vec();
-    }
-    let within = |root| chunks_within(manifest, root);
-    let wanted: HashSet<_> = selection
-        .roots()
-        .flat_map(within)
-        .map(|chunk| chunk.blake3)
-        .collect();
-    let mut chunks = manifest.to_vec();
-    chunks.retain(|chunk| wanted.contains(&chunk.blake3));
-    chunks
 }
 
 /// Writes what the source gives.
