@@ -1,6 +1,5 @@
 //! Which process this is, so that others can tell whether it still runs.
 
-
 /// A process, as far as another one can recognise it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Process {

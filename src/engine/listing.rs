@@ -27,15 +27,19 @@ impl Listing {
         let base = KeyBase::new(client.target.listing_prefix());
         let mut listing = Self::default();
         let mut order = Order::new(&*client.store, "ListObjectsV2", base.as_str());
-        let mut request =
-            ListRequest { prefix: base.as_str().to_owned(), ..ListRequest::default() };
+        let mut request = ListRequest {
+            prefix: base.as_str().to_owned(),
+            ..ListRequest::default()
+        };
         loop {
             let page = client.call(|store| store.list(&request)).await?;
             for object in &page.items {
                 order.object(&object.key)?;
             }
             let next = order.next(&page)?;
-            page.items.into_iter().for_each(|object| listing.take(&base, object));
+            page.items
+                .into_iter()
+                .for_each(|object| listing.take(&base, object));
             match next {
                 Some(cursor) => request.cursor = Some(cursor),
                 None => break,
@@ -63,11 +67,7 @@ impl Listing {
     }
 
     /// Finds the paths of long keys among `paths`; what remains stands for no path of ours.
-    pub fn resolve_long<'a>(
-        &mut self,
-        base: &KeyBase,
-        paths: impl Iterator<Item = &'a RelPath>,
-    ) {
+    pub fn resolve_long<'a>(&mut self, base: &KeyBase, paths: impl Iterator<Item = &'a RelPath>) {
         if self.long.is_empty() {
             return;
         }
@@ -84,5 +84,10 @@ impl Listing {
 }
 
 fn mirror_object(path: RelPath, object: Object) -> MirrorObject {
-    MirrorObject { path, key: object.key, size: object.size, etag: object.etag }
+    MirrorObject {
+        path,
+        key: object.key,
+        size: object.size,
+        etag: object.etag,
+    }
 }

@@ -158,7 +158,9 @@ impl Found {
 
     /// Whether its run has left nothing that has to be looked for.
     pub(super) fn is_clean(&self) -> bool {
-        self.record.as_ref().is_some_and(|record| record.released && record.clean)
+        self.record
+            .as_ref()
+            .is_some_and(|record| record.released && record.clean)
     }
 
     /// What is handed on to the next lease.

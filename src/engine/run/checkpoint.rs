@@ -27,7 +27,8 @@ impl Run {
             return Ok(());
         }
         self.commit(false, Vec::new()).await?;
-        self.events.send(Event::Note("a checkpoint was committed".to_owned()));
+        self.events
+            .send(Event::Note("a checkpoint was committed".to_owned()));
         Ok(())
     }
 }

@@ -16,14 +16,19 @@ fn entries(state: &StateHandle, view: View) -> impl Stream<Item = Result<Named>>
     let rows = state.rows(view);
     stream::try_unfold(rows, |mut rows| async move {
         loop {
-            let Some(found) = rows.next().await? else { return Ok(None) };
+            let Some(found) = rows.next().await? else {
+                return Ok(None);
+            };
             let row = found.row;
             // Left by `sync` alone: nothing stored it, so no snapshot can name it.
             if row.entry.kind == crate::model::Kind::File && row.entry.stored.is_none() {
                 tracing::debug!(path = %row.entry.path, "not stored yet, not named");
                 continue;
             }
-            let named = Named { locked_until: row.locked_until, entry: row.entry };
+            let named = Named {
+                locked_until: row.locked_until,
+                entry: row.entry,
+            };
             return Ok(Some((named, rows)));
         }
     })
@@ -37,7 +42,11 @@ impl Run {
             return self.fold_without_snapshot().await;
         }
         if !self.which.backs_up() {
-            return if rescued.is_empty() { Ok(()) } else { self.commit_rescued(rescued).await };
+            return if rescued.is_empty() {
+                Ok(())
+            } else {
+                self.commit_rescued(rescued).await
+            };
         }
         self.events.send(Event::Phase("snapshot"));
         self.check_leases().await?;
@@ -78,7 +87,10 @@ impl Run {
             library: self.label(),
             host: host::Process::current().host,
             sync_target: self.hints_for(),
-            lock: Lock { mode: settings.mode, period: settings.retention },
+            lock: Lock {
+                mode: settings.mode,
+                period: settings.retention,
+            },
             sse: settings.sse.clone(),
             config: self.settings.record.clone(),
             rescued,
@@ -88,7 +100,9 @@ impl Run {
     }
 
     fn label(&self) -> String {
-        let Some(library) = &self.settings.library else { return String::new() };
+        let Some(library) = &self.settings.library else {
+            return String::new();
+        };
         match &library.name {
             Some(name) => name.clone(),
             None => library.path.display().to_string(),
@@ -98,7 +112,13 @@ impl Run {
     /// The sync target that the entries' hints are of: where this run has none, its parent's.
     fn hints_for(&self) -> Option<String> {
         self.sync_target().or_else(|| {
-            self.backup.as_ref()?.latest.as_ref()?.snapshot.sync_target.clone()
+            self.backup
+                .as_ref()?
+                .latest
+                .as_ref()?
+                .snapshot
+                .sync_target
+                .clone()
         })
     }
 
@@ -125,7 +145,12 @@ impl Run {
             .call(move |state| {
                 state.freeze()?;
                 let (snapshot, snapshot_blake3) = (None, None);
-                state.fold(&Base { snapshot, snapshot_blake3, complete: true, sync_target })
+                state.fold(&Base {
+                    snapshot,
+                    snapshot_blake3,
+                    complete: true,
+                    sync_target,
+                })
             })
             .await?;
         self.state.flush().await

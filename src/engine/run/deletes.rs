@@ -10,7 +10,9 @@ impl Run {
     /// Deletes objects whose content a committed snapshot names. One that is no longer what the
     /// plan saw stays, and is reported: the next run looks at it anew.
     pub(super) async fn delete(&mut self, extras: Vec<Extra>) -> Result<()> {
-        let Some(sync) = self.sync.clone() else { return Ok(()) };
+        let Some(sync) = self.sync.clone() else {
+            return Ok(());
+        };
         if extras.is_empty() {
             return Ok(());
         }

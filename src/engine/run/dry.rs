@@ -19,7 +19,12 @@ impl Run {
             DeleteVerdict::Doubt | DeleteVerdict::Refused { .. } => Action::Refuse,
         };
         for extra in &plan.extras {
-            self.planned(&extra.object.path, action, Some(Side::Sync), extra.object.size);
+            self.planned(
+                &extra.object.path,
+                action,
+                Some(Side::Sync),
+                extra.object.size,
+            );
         }
         if action == Action::Refuse {
             for known in &plan.gone {
@@ -40,9 +45,17 @@ impl Run {
         let (path, size) = (&task.seen.path, task.seen.size);
         let moved = !task.same && self.memory.is_like(size, task.seen.mtime).await?;
         let backs_up = self.backup.is_some() && self.which.backs_up();
-        let stored = task.same && task.known.as_ref().is_some_and(|k| k.entry.stored.is_some());
+        let stored = task.same
+            && task
+                .known
+                .as_ref()
+                .is_some_and(|k| k.entry.stored.is_some());
         if backs_up && !stored {
-            let action = if moved { Action::Reference } else { Action::Upload };
+            let action = if moved {
+                Action::Reference
+            } else {
+                Action::Upload
+            };
             self.planned(path, action, Some(Side::Backup), size);
         }
         let send = if moved { Action::Copy } else { Action::Upload };
@@ -64,6 +77,12 @@ impl Run {
 
     fn planned(&self, path: &RelPath, action: Action, side: Option<Side>, size: u64) {
         let path = path.clone();
-        self.events.send(Event::File { path, action, side, size, planned: true });
+        self.events.send(Event::File {
+            path,
+            action,
+            side,
+            size,
+            planned: true,
+        });
     }
 }

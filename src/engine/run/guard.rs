@@ -20,11 +20,19 @@ impl Run {
         }
         let identities = std::mem::take(&mut plan.identities);
         if !identities.is_empty() {
-            self.state.call(move |state| state.set_identities(&identities)).await?;
+            self.state
+                .call(move |state| state.set_identities(&identities))
+                .await?;
         }
         for path in &plan.special {
             let (path, action) = (path.clone(), Action::Skip);
-            self.events.send(Event::File { path, action, side: None, size: 0, planned: false });
+            self.events.send(Event::File {
+                path,
+                action,
+                side: None,
+                size: 0,
+                planned: false,
+            });
         }
         let unchanged = plan.unchanged;
         if self.sync.is_some() {
@@ -59,7 +67,10 @@ impl Run {
         let limits = self.settings.sync.as_ref();
         let verdict = check_deletes(&DeleteGuard {
             deletes,
-            total: plan.known_files.max(plan.files).max(plan.extras.len() as u64),
+            total: plan
+                .known_files
+                .max(plan.files)
+                .max(plan.extras.len() as u64),
             limit: limits.map_or(Limit::Percent(10.0), |sync| sync.max_delete),
             overridden: limits.is_some_and(|sync| sync.max_delete_override),
             first_run: self.first_run && !plan.extras.is_empty(),
@@ -79,10 +90,18 @@ impl Run {
             extras += u64::from(!self.moved(extra.holds.as_ref(), &gone).await?);
         }
         let mut files = 0;
-        for known in plan.gone.iter().filter(|known| known.entry.kind == Kind::File) {
+        for known in plan
+            .gone
+            .iter()
+            .filter(|known| known.entry.kind == Kind::File)
+        {
             files += u64::from(!self.moved(Some(known), &gone).await?);
         }
-        Ok(if self.sync.is_some() { extras.max(files) } else { files })
+        Ok(if self.sync.is_some() {
+            extras.max(files)
+        } else {
+            files
+        })
     }
 
     /// Whether a content that vanished from its path was found at another one.
@@ -90,20 +109,40 @@ impl Run {
         let Some(content) = known.and_then(|known| known.entry.content) else {
             return Ok(false);
         };
-        let found = self.state.find_content(content.blake3, content.size).await?;
-        Ok(found.iter().any(|found| !gone.contains(&found.row.entry.path)))
+        let found = self
+            .state
+            .find_content(content.blake3, content.size)
+            .await?;
+        Ok(found
+            .iter()
+            .any(|found| !gone.contains(&found.row.entry.path)))
     }
 
     fn tell_victims(&self, plan: &Plan) {
-        let extras = plan.extras.iter().map(|extra| (&extra.object.path, extra.object.size));
-        let gone = plan.gone.iter().filter(|known| known.entry.kind == Kind::File);
+        let extras = plan
+            .extras
+            .iter()
+            .map(|extra| (&extra.object.path, extra.object.size));
+        let gone = plan
+            .gone
+            .iter()
+            .filter(|known| known.entry.kind == Kind::File);
         let gone = gone.map(|known| (&known.entry.path, known.entry.size()));
         let side = self.sync.as_ref().map(|_| Side::Sync);
-        let victims: Vec<_> =
-            if side.is_some() { extras.collect() } else { gone.collect() };
+        let victims: Vec<_> = if side.is_some() {
+            extras.collect()
+        } else {
+            gone.collect()
+        };
         for (path, size) in victims {
             let (path, action) = (path.clone(), Action::Refuse);
-            self.events.send(Event::File { path, action, side, size, planned: false });
+            self.events.send(Event::File {
+                path,
+                action,
+                side,
+                size,
+                planned: false,
+            });
         }
     }
 
@@ -133,13 +172,21 @@ impl Run {
             move |state| state.get_base(&path)
         });
         match base.await? {
-            Some(found) if found.row.entry.kind != Kind::File || found.row.entry.stored.is_some() => {
+            Some(found)
+                if found.row.entry.kind != Kind::File || found.row.entry.stored.is_some() =>
+            {
                 let mut row = found.row;
                 row.entry.carried = true;
                 let size = row.entry.size();
                 self.state.put_pending(Change::Carry(row)).await?;
                 let action = Action::Carry;
-                self.events.send(Event::File { path, action, side: None, size, planned: false });
+                self.events.send(Event::File {
+                    path,
+                    action,
+                    side: None,
+                    size,
+                    planned: false,
+                });
             }
             _ => self.state.put_pending(Change::Drop(path)).await?,
         }
@@ -163,6 +210,12 @@ impl Run {
     pub(super) fn delete_event(extra: &Extra) -> Event {
         let (path, size) = (extra.object.path.clone(), extra.object.size);
         let (action, side) = (Action::Delete, Some(Side::Sync));
-        Event::File { path, action, side, size, planned: false }
+        Event::File {
+            path,
+            action,
+            side,
+            size,
+            planned: false,
+        }
     }
 }

@@ -2,20 +2,16 @@
 
 use super::Run;
 use super::stages::Progress;
+use crate::engine::buffers::Buffers;
 use crate::engine::client::Client;
 use crate::engine::listing::Listing;
 use crate::engine::memory::known;
 use crate::engine::stop::Why;
 use crate::engine::transfer::Transfer;
-use crate::engine::buffers::Buffers;
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
-use crate::model::{
-    Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, StoreErrorKind,
-};
-use crate::plan::{
-    CompareOptions, Comparer, Extra, MirrorObject, Plan, check_empty,
-};
+use crate::model::{Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, StoreErrorKind};
+use crate::plan::{CompareOptions, Comparer, Extra, MirrorObject, Plan, check_empty};
 use crate::state::View;
 use crate::store::Object;
 use std::path::PathBuf;
@@ -68,7 +64,12 @@ impl Run {
         if check_empty(plan.files, plan.known_files, self.settings.run.allow_empty) {
             return Err(self.emptied(&settings.path, plan.known_files));
         }
-        Ok(Looked { plan, library: Arc::new(library), scan_errors, listing_failed })
+        Ok(Looked {
+            plan,
+            library: Arc::new(library),
+            scan_errors,
+            listing_failed,
+        })
     }
 
     fn library_settings(&self) -> Result<&LibrarySettings> {
@@ -90,7 +91,9 @@ impl Run {
             }
         };
         ended.unwrap_or_else(|error| {
-            Err(ScanError::Other(Error::Failed(format!("the scan died: {error}"))))
+            Err(ScanError::Other(Error::Failed(format!(
+                "the scan died: {error}"
+            ))))
         })
     }
 
@@ -149,7 +152,9 @@ impl Run {
     /// Finds the paths behind long keys. What no path stands for would be deleted like any other
     /// object that the library does not have.
     async fn resolve(&self, listing: &mut Listing, scanned: &Scan) -> Result<Vec<Extra>> {
-        let Some(sync) = &self.sync else { return Ok(Vec::new()) };
+        let Some(sync) = &self.sync else {
+            return Ok(Vec::new());
+        };
         let base = KeyBase::new(sync.client().target.listing_prefix());
         listing.resolve_long(&base, scanned.entries.iter().map(|seen| &seen.path));
         if !listing.long.is_empty() {
@@ -165,7 +170,12 @@ impl Run {
         }
         let long = std::mem::take(&mut listing.long).into_values();
         let strangers = long.chain(std::mem::take(&mut listing.foreign));
-        Ok(strangers.map(|object| Extra { object: stranger(&base, object), holds: None }).collect())
+        Ok(strangers
+            .map(|object| Extra {
+                object: stranger(&base, object),
+                holds: None,
+            })
+            .collect())
     }
 
     /// What workers share.
@@ -195,7 +205,11 @@ impl Run {
     /// The library's folder is not there: if it ever was, its disk is unplugged, and the locks
     /// must not lapse meanwhile.
     async fn no_library(&mut self, problem: RootProblem) -> Error {
-        let known = self.state.call(|state| state.base_count()).await.unwrap_or(0);
+        let known = self
+            .state
+            .call(|state| state.base_count())
+            .await
+            .unwrap_or(0);
         if known == 0 {
             return Error::Usage(problem.to_string());
         }
@@ -206,9 +220,11 @@ impl Run {
                 self.tally.renewed.get()
             }
         };
-        let until = self.backup.as_ref().and_then(|backup| backup.latest.as_ref()).map(|latest| {
-            format!(", protected until {}", latest.snapshot.protected_until)
-        });
+        let until = self
+            .backup
+            .as_ref()
+            .and_then(|backup| backup.latest.as_ref())
+            .map(|latest| format!(", protected until {}", latest.snapshot.protected_until));
         Error::Refused(format!(
             "{problem} Nothing was stored and nothing was deleted; {renewed} locks renewed{}.",
             until.unwrap_or_default()
@@ -234,7 +250,15 @@ async fn read_listing(sync: Option<Client>) -> Option<crate::model::StoreResult<
 
 /// An object that no path of a library has the key of, under its own name.
 fn stranger(base: &KeyBase, object: Object) -> MirrorObject {
-    let name = object.key.strip_prefix(base.as_str()).unwrap_or(&object.key);
+    let name = object
+        .key
+        .strip_prefix(base.as_str())
+        .unwrap_or(&object.key);
     let path = RelPath::new(name.as_bytes());
-    MirrorObject { path, key: object.key, size: object.size, etag: object.etag }
+    MirrorObject {
+        path,
+        key: object.key,
+        size: object.size,
+        etag: object.etag,
+    }
 }

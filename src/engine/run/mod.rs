@@ -19,8 +19,8 @@ mod dry;
 mod guard;
 mod look;
 mod open;
-mod rescue;
 mod renew;
+mod rescue;
 mod stages;
 
 pub use stages::{Ended, Which, run};
@@ -70,8 +70,13 @@ struct Backup {
 impl Run {
     /// Notes a failure that does not end the run.
     fn fail(&self, path: impl Into<String>, stage: &'static str, message: impl Into<String>) {
-        let failure = Failure { path: path.into(), stage, message: message.into() };
-        self.events.send(crate::model::Event::Failed(failure.clone()));
+        let failure = Failure {
+            path: path.into(),
+            stage,
+            message: message.into(),
+        };
+        self.events
+            .send(crate::model::Event::Failed(failure.clone()));
         self.tally.fail(failure);
     }
 
@@ -99,6 +104,9 @@ impl Run {
 
     /// The sync target as snapshots name it.
     fn sync_target(&self) -> Option<String> {
-        self.settings.sync.as_ref().map(|sync| sync.target.to_string())
+        self.settings
+            .sync
+            .as_ref()
+            .map(|sync| sync.target.to_string())
     }
 }

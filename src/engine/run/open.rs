@@ -40,7 +40,12 @@ impl Run {
     ) -> Result<Self> {
         check_settings(settings, which)?;
         let pace = Arc::new(Pace::new(settings.run.transfers, settings.run.bwlimit));
-        let connector = Connector { settings, pace, events: events.clone(), stop: stop.clone() };
+        let connector = Connector {
+            settings,
+            pace,
+            events: events.clone(),
+            stop: stop.clone(),
+        };
         let sync = match settings.sync.as_ref().filter(|_| which.syncs()) {
             Some(sync) => Some(connector.sync(sync).await?),
             None => None,
@@ -51,7 +56,8 @@ impl Run {
             None => None,
         };
         if which == Which::Sync && backup.is_none() {
-            let note = "no backup target takes part: deletes and overwrites on the mirror are final";
+            let note =
+                "no backup target takes part: deletes and overwrites on the mirror are final";
             events.send(Event::Note(note.to_owned()));
         }
         let (state, fresh) = open_state(settings, &events).await?;
@@ -80,14 +86,11 @@ impl Run {
         if self.settings.run.dry_run {
             return Ok(());
         }
-        let what = match self.which {
-            Which::Run => "tidelock run",
-            Which::Sync => "tidelock sync",
-            Which::Backup => "tidelock backup",
-        };
-        let holder = Holder::new(what)?;
+        let holder = Holder::new(&format!("tidelock {}", self.which.name()))?;
         let clients = [
-            self.backup.as_ref().map(|backup| backup.versions.client().clone()),
+            self.backup
+                .as_ref()
+                .map(|backup| backup.versions.client().clone()),
             self.sync.as_ref().map(|sync| sync.client().clone()),
         ];
         for client in clients.into_iter().flatten() {
@@ -104,23 +107,30 @@ impl Run {
             Some(backup) => backup.vault.latest().await?,
             None => None,
         };
-        let known = latest.as_ref().map(|loaded| {
-            (loaded.snapshot.id.to_string(), loaded.blake3)
-        });
+        let known = latest
+            .as_ref()
+            .map(|loaded| (loaded.snapshot.id.to_string(), loaded.blake3));
         let has_backup = self.backup.is_some();
         let standing = self
             .state
             .call(move |state| {
                 if !has_backup {
                     // The state alone remembers; there is nothing that it could be behind.
-                    let snapshot = state.base()?.and_then(|b| b.snapshot.zip(b.snapshot_blake3));
+                    let snapshot = state
+                        .base()?
+                        .and_then(|b| b.snapshot.zip(b.snapshot_blake3));
                     return state.reconcile(snapshot.as_ref().map(|(id, b)| (id.as_str(), *b)));
                 }
                 state.reconcile(known.as_ref().map(|(id, blake3)| (id.as_str(), *blake3)))
             })
             .await?;
         if let Some(backup) = &mut self.backup {
-            let period = self.settings.backup.as_ref().map(|b| b.retention).unwrap_or_default();
+            let period = self
+                .settings
+                .backup
+                .as_ref()
+                .map(|b| b.retention)
+                .unwrap_or_default();
             backup.claims = Claims::of(period, latest.as_ref(), &[]);
             backup.latest = latest;
         }
@@ -132,7 +142,9 @@ impl Run {
     }
 
     async fn is_settled(&self) -> Result<bool> {
-        let Some(target) = self.sync_target() else { return Ok(true) };
+        let Some(target) = self.sync_target() else {
+            return Ok(true);
+        };
         for lease in &self.leases {
             if lease.settled().await.contains(&target) {
                 return Ok(true);
@@ -140,21 +152,35 @@ impl Run {
         }
         if let Some(backup) = self.backup.as_ref().filter(|_| self.settings.run.dry_run) {
             let client = backup.versions.client();
-            if crate::engine::lease::read_settled(client).await?.contains(&target) {
+            if crate::engine::lease::read_settled(client)
+                .await?
+                .contains(&target)
+            {
                 return Ok(true);
             }
         }
-        self.state.call(move |state| state.is_settled(&target)).await
+        self.state
+            .call(move |state| state.is_settled(&target))
+            .await
     }
 
     /// Fills the state from the latest snapshot.
     async fn rebuild(&mut self) -> Result<()> {
         let Some(backup) = &mut self.backup else {
-            let sync_target = self.settings.sync.as_ref().map(|sync| sync.target.to_string());
+            let sync_target = self
+                .settings
+                .sync
+                .as_ref()
+                .map(|sync| sync.target.to_string());
             let rebuild = self.state.rebuild().await?;
             return rebuild.finish(no_snapshot(sync_target)).await;
         };
-        let period = self.settings.backup.as_ref().map(|b| b.retention).unwrap_or_default();
+        let period = self
+            .settings
+            .backup
+            .as_ref()
+            .map(|b| b.retention)
+            .unwrap_or_default();
         let now = backup.versions.client().call(|store| store.now()).await?;
         let Some(latest) = backup.latest.clone() else {
             let rebuild = self.state.rebuild().await?;
@@ -168,11 +194,17 @@ impl Run {
     }
 
     async fn fill(&self, latest: Loaded) -> Result<()> {
-        let Some(backup) = &self.backup else { return Ok(()) };
+        let Some(backup) = &self.backup else {
+            return Ok(());
+        };
         let snapshot = &latest.snapshot;
-        let hints = self.sync_target().is_none_or(|own| snapshot.sync_target == Some(own));
+        let hints = self
+            .sync_target()
+            .is_none_or(|own| snapshot.sync_target == Some(own));
         let mut rebuild = self.state.rebuild().await?;
-        let chunks = backup.vault.entries(snapshot.manifest.clone(), CHUNKS_AT_A_TIME);
+        let chunks = backup
+            .vault
+            .entries(snapshot.manifest.clone(), CHUNKS_AT_A_TIME);
         let mut chunks = std::pin::pin!(chunks);
         while let Some(chunk) = chunks.next().await {
             let chunk = match chunk {
@@ -192,7 +224,14 @@ impl Run {
                 }
                 let locked_until = entry.stored.as_ref().map(|_| until);
                 let identity = crate::model::Identity::default();
-                rebuild.push(Row { entry, identity, device: 0, locked_until }).await?;
+                rebuild
+                    .push(Row {
+                        entry,
+                        identity,
+                        device: 0,
+                        locked_until,
+                    })
+                    .await?;
             }
         }
         rebuild
@@ -214,7 +253,10 @@ impl Run {
         );
         let settled = self.sync_target().filter(|_| done && self.which.syncs());
         if let Some(target) = settled.clone() {
-            let noted = self.state.call(move |state| state.set_settled(&target)).await;
+            let noted = self
+                .state
+                .call(move |state| state.set_settled(&target))
+                .await;
             if let Err(error) = noted {
                 tracing::warn!(%error, "the state could not note the end of the run");
             }
@@ -232,7 +274,12 @@ impl Run {
 }
 
 fn no_snapshot(sync_target: Option<String>) -> Base {
-    Base { snapshot: None, snapshot_blake3: None, complete: false, sync_target }
+    Base {
+        snapshot: None,
+        snapshot_blake3: None,
+        complete: false,
+        sync_target,
+    }
 }
 
 /// Connects to targets, which share one pace.
@@ -245,19 +292,32 @@ struct Connector<'a> {
 
 impl Connector<'_> {
     async fn client(&self, side: Side, target: &Target, how: &Connection) -> Result<Client> {
-        let options = ConnectOptions { transfers: self.settings.run.transfers };
+        let options = ConnectOptions {
+            transfers: self.settings.run.transfers,
+        };
         let store: Arc<dyn Store> = Arc::new(S3Store::connect(target, how, options).await?);
         let retrier = Retrier::new(Arc::clone(&self.pace), self.stop.clone(), PATIENCE_AT_FIRST);
-        Ok(Client { side, target: target.clone(), store, retrier, events: self.events.clone() })
+        Ok(Client {
+            side,
+            target: target.clone(),
+            store,
+            retrier,
+            events: self.events.clone(),
+        })
     }
 
     /// The same client with the patience of a run that has begun.
     fn patient(client: Client) -> Client {
-        Client { retrier: client.retrier.with_patience(PATIENCE), ..client }
+        Client {
+            retrier: client.retrier.with_patience(PATIENCE),
+            ..client
+        }
     }
 
     async fn sync(&self, sync: &SyncSettings) -> Result<Arc<MirrorWriter>> {
-        let client = self.client(Side::Sync, &sync.target, &sync.connection).await?;
+        let client = self
+            .client(Side::Sync, &sync.target, &sync.connection)
+            .await?;
         // The first answer shows whether endpoint, bucket and keys are right.
         client.call(|store| store.now()).await?;
         let client = Self::patient(client);
@@ -266,12 +326,18 @@ impl Connector<'_> {
     }
 
     async fn backup(&self, backup: &BackupSettings, which: Which) -> Result<Backup> {
-        let client = self.client(Side::Backup, &backup.target, &backup.connection).await?;
+        let client = self
+            .client(Side::Backup, &backup.target, &backup.connection)
+            .await?;
         let info = client.call(|store| store.bucket_info()).await;
         let info = info.map_err(|error| unreachable_backup(error.into(), which))?;
         let name = &backup.target.bucket;
         if !info.versioned || !info.lock {
-            let lacks = if info.versioned { "object lock" } else { "versioning and object lock" };
+            let lacks = if info.versioned {
+                "object lock"
+            } else {
+                "versioning and object lock"
+            };
             return Err(Error::Refused(format!(
                 "the backup bucket {name} has no {lacks}: nothing in it would be protected, so \
                  nothing was written. `tidelock init` makes a bucket that has both; on AWS they \

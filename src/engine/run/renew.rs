@@ -54,7 +54,9 @@ impl Run {
                 batch.push(row);
             }
             if batch.len() >= BATCH {
-                at_risk += self.extend(&versions, std::mem::take(&mut batch), full, least).await?;
+                at_risk += self
+                    .extend(&versions, std::mem::take(&mut batch), full, least)
+                    .await?;
             }
         }
         at_risk += self.extend(&versions, batch, full, least).await?;
@@ -69,12 +71,26 @@ impl Run {
         let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
             return Vec::new();
         };
-        let Some(latest) = &backup.latest else { return Vec::new() };
+        let Some(latest) = &backup.latest else {
+            return Vec::new();
+        };
         let is_due = |chunk: &&ChunkRef| {
             let until = backup.claims.locked_until(chunk);
-            renew_due(until, now, settings.retention, settings.renew_below, &chunk.first)
+            renew_due(
+                until,
+                now,
+                settings.retention,
+                settings.renew_below,
+                &chunk.first,
+            )
         };
-        latest.snapshot.manifest.iter().filter(is_due).cloned().collect()
+        latest
+            .snapshot
+            .manifest
+            .iter()
+            .filter(is_due)
+            .cloned()
+            .collect()
     }
 
     async fn extend(
@@ -106,7 +122,11 @@ impl Run {
             .collect();
         let mut at_risk = 0;
         for mut row in rows {
-            let id = row.entry.stored.as_ref().map(|stored| stored.version_id.as_str());
+            let id = row
+                .entry
+                .stored
+                .as_ref()
+                .map(|stored| stored.version_id.as_str());
             if id.is_some_and(|id| done.contains(id)) {
                 row.locked_until = Some(full.until);
                 self.state.put_pending(Change::Store(row)).await?;
@@ -145,7 +165,11 @@ impl Run {
         let mut lines = Vec::new();
         for chunk in due {
             let (key, version_id) = (chunk.key.clone(), chunk.version_id.clone());
-            let stored = Stored { key, version_id, etag: String::new() };
+            let stored = Stored {
+                key,
+                version_id,
+                etag: String::new(),
+            };
             if !self.extend_one(versions, &stored, full).await {
                 continue;
             }
@@ -166,10 +190,20 @@ impl Run {
             return Ok(());
         }
         let renewed = self.tally.renewed.get();
-        self.events.send(Event::Note(format!("{renewed} locks were extended")));
-        let lock = Lock { mode: settings.mode, period: settings.retention };
-        write_ledger(&backup.vault, self.now().await?, lock, settings.sse.as_deref(), lines)
-            .await?;
+        self.events
+            .send(Event::Note(format!("{renewed} locks were extended")));
+        let lock = Lock {
+            mode: settings.mode,
+            period: settings.retention,
+        };
+        write_ledger(
+            &backup.vault,
+            self.now().await?,
+            lock,
+            settings.sse.as_deref(),
+            lines,
+        )
+        .await?;
         Ok(())
     }
 }
@@ -184,7 +218,11 @@ struct Spans<'a> {
 impl<'a> Spans<'a> {
     fn new(due: &'a [ChunkRef], chunks: Option<&'a [ChunkRef]>) -> Self {
         let due = due.iter().map(|chunk| chunk.version_id.as_str()).collect();
-        Self { chunks: chunks.unwrap_or_default(), due, at: 0 }
+        Self {
+            chunks: chunks.unwrap_or_default(),
+            due,
+            at: 0,
+        }
     }
 
     fn contains(&mut self, row: &Row) -> bool {
@@ -192,7 +230,11 @@ impl<'a> Spans<'a> {
             return false;
         }
         let path = &row.entry.path;
-        while self.chunks.get(self.at + 1).is_some_and(|next| next.first <= *path) {
+        while self
+            .chunks
+            .get(self.at + 1)
+            .is_some_and(|next| next.first <= *path)
+        {
             self.at += 1;
         }
         let chunk = self.chunks.get(self.at);

@@ -35,7 +35,9 @@ impl Run {
     /// An object as long as the file may be equal to it; whether it is shows when the file is
     /// read, so it is left for the time being: the task comes back if it is not.
     pub(super) async fn rescue_before(&mut self, tasks: &mut [Task]) -> Result<()> {
-        let Some(sync) = self.sync.clone() else { return Ok(()) };
+        let Some(sync) = self.sync.clone() else {
+            return Ok(());
+        };
         let Some(backup) = &self.backup else {
             tasks.iter_mut().for_each(clear);
             return Ok(());
@@ -63,11 +65,17 @@ impl Run {
     /// since the listing are left alone.
     pub(super) async fn rescue_doomed(&mut self, extras: Vec<Extra>) -> Result<Doomed> {
         let (Some(sync), Some(backup)) = (self.sync.clone(), &self.backup) else {
-            return Ok(Doomed { extras, rescued: Vec::new() });
+            return Ok(Doomed {
+                extras,
+                rescued: Vec::new(),
+            });
         };
         let versions = Arc::clone(&backup.versions);
         let (safe, unknown): (Vec<_>, Vec<_>) = extras.into_iter().partition(is_committed);
-        let mut doomed = Doomed { extras: safe, rescued: Vec::new() };
+        let mut doomed = Doomed {
+            extras: safe,
+            rescued: Vec::new(),
+        };
         let this = &*self;
         let mut rescues = stream::iter(unknown)
             .map(|extra| {
@@ -75,8 +83,9 @@ impl Run {
                 async move {
                     let object = &extra.object;
                     let path = rescue_path(&object.path);
-                    let named =
-                        this.rescue_object(sync, versions, &path, &object.key, &object.etag).await;
+                    let named = this
+                        .rescue_object(sync, versions, &path, &object.key, &object.etag)
+                        .await;
                     named.map(|named| (extra, named))
                 }
             })
@@ -97,10 +106,15 @@ impl Run {
         versions: &Versions,
         task: &mut Task,
     ) -> Result<Option<Named>> {
-        let Some(etag) = task.mirror.etag().map(str::to_owned) else { return Ok(None) };
+        let Some(etag) = task.mirror.etag().map(str::to_owned) else {
+            return Ok(None);
+        };
         let path = &task.seen.path;
         let key = sync.key(path);
-        match self.rescue_object(sync, versions, path, &key, &etag).await? {
+        match self
+            .rescue_object(sync, versions, path, &key, &etag)
+            .await?
+        {
             Some(named) => {
                 task.mirror = Mirror::Cleared { etag };
                 Ok(Some(named))
@@ -147,7 +161,10 @@ impl Run {
         entry.content = Some(content);
         entry.stored = Some(locked.stored);
         entry.sync_etag = Some(etag.to_owned());
-        Ok(Some(Named { entry, locked_until: Some(locked.until) }))
+        Ok(Some(Named {
+            entry,
+            locked_until: Some(locked.until),
+        }))
     }
 
     async fn keep(
@@ -160,7 +177,9 @@ impl Run {
     ) -> Result<Option<(Content, Locked)>> {
         let part_len = part_len(head.size);
         if head.size <= part_len {
-            let Some(bytes) = fetch(sync, key, head, 0, part_len).await? else { return Ok(None) };
+            let Some(bytes) = fetch(sync, key, head, 0, part_len).await? else {
+                return Ok(None);
+            };
             let content = Content::of(&bytes);
             if let Some(locked) = self.stored_already(versions, path, content).await? {
                 return Ok(Some((content, locked)));
@@ -169,7 +188,8 @@ impl Run {
             self.count_rescued(content);
             return Ok(Some((content, locked)));
         }
-        self.keep_large(sync, versions, path, key, head, part_len).await
+        self.keep_large(sync, versions, path, key, head, part_len)
+            .await
     }
 
     async fn keep_large(
@@ -197,12 +217,20 @@ impl Run {
             let (len, part_crc) = (bytes.len() as u64, Crc64::of(&bytes));
             hashes.push(subtree::hash_part(&bytes, offset));
             crc = crc.followed_by(part_crc, len);
-            parts.push(client.send_part(&backup_key, &upload_id, number, bytes, part_crc).await?);
+            parts.push(
+                client
+                    .send_part(&backup_key, &upload_id, number, bytes, part_crc)
+                    .await?,
+            );
             offset += len;
         }
         let blake3 = subtree::merge_parts(&hashes)
             .ok_or_else(|| Error::Failed(format!("{key}: fewer than two parts")))?;
-        let content = Content { size: head.size, blake3, crc64nvme: crc };
+        let content = Content {
+            size: head.size,
+            blake3,
+            crc64nvme: crc,
+        };
         if let Some(locked) = self.stored_already(versions, path, content).await? {
             client.abandon(&backup_key, &upload_id).await;
             return Ok(Some((content, locked)));
@@ -235,7 +263,10 @@ impl Run {
     ) -> Result<Option<Locked>> {
         let known = self.memory.find(&content, path).await?;
         let stored: Option<(Stored, Time)> = known.and_then(|known| {
-            Some((known.entry.stored?, known.locked_until.unwrap_or(Time::UNIX_EPOCH)))
+            Some((
+                known.entry.stored?,
+                known.locked_until.unwrap_or(Time::UNIX_EPOCH),
+            ))
         });
         match stored {
             Some((stored, until)) => Ok(Some(Locked { stored, until })),
@@ -281,9 +312,15 @@ async fn fetch(
     len: u64,
 ) -> Result<Option<Bytes>> {
     let last = head.size.min(offset + len).saturating_sub(1);
-    let range = (head.size > 0).then_some(ByteRange { first: offset, last });
+    let range = (head.size > 0).then_some(ByteRange {
+        first: offset,
+        last,
+    });
     let client = sync.client();
-    match client.call(|store| store.get(key, head.version_id.as_deref(), range)).await {
+    match client
+        .call(|store| store.get(key, head.version_id.as_deref(), range))
+        .await
+    {
         Ok(fetched) if fetched.etag == head.etag => Ok(Some(fetched.body)),
         Ok(_) => Ok(None),
         Err(error) if error.kind == crate::model::StoreErrorKind::NotFound => Ok(None),
@@ -293,7 +330,9 @@ async fn fetch(
 
 fn mtime_of(head: &Head) -> Time {
     let noted = head.metadata.iter().find(|(name, _)| name == "mtime");
-    noted.and_then(|(_, text)| time::from_decimal_seconds(text)).unwrap_or(head.last_modified)
+    noted
+        .and_then(|(_, text)| time::from_decimal_seconds(text))
+        .unwrap_or(head.last_modified)
 }
 
 /// The path under which an object is kept that no path of a library can stand for: `a//b` or `a/`.
@@ -306,7 +345,10 @@ fn rescue_path(path: &RelPath) -> RelPath {
         .segments()
         .map(|segment| match segment {
             b"" | b"." | b".." => [b"_", segment].concat(),
-            _ => segment.iter().map(|&byte| if byte == 0 { b'_' } else { byte }).collect(),
+            _ => segment
+                .iter()
+                .map(|&byte| if byte == 0 { b'_' } else { byte })
+                .collect(),
         })
         .collect();
     RelPath::new(segments.join(&b'/'))

@@ -1,7 +1,7 @@
 //! The stages of a run, in order.
 
-use super::look::Looked;
 use super::Run;
+use super::look::Looked;
 use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
 use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Summary, Time};
@@ -20,6 +20,15 @@ pub enum Which {
 }
 
 impl Which {
+    /// The command's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Sync => "sync",
+            Self::Backup => "backup",
+        }
+    }
+
     /// Whether objects of the sync target are written.
     pub fn syncs(self) -> bool {
         self != Self::Backup
@@ -49,21 +58,33 @@ pub async fn run(settings: &Settings, which: Which, events: Events, stop: Stop) 
         Ok(run) => run,
         Err(error) => {
             let exit = error.exit_before_first_write();
-            return Ended { exit, summary: Summary::default(), error: Some(error) };
+            return Ended {
+                exit,
+                summary: Summary::default(),
+                error: Some(error),
+            };
         }
     };
     let mut progress = Progress::default();
     let result = run.stages(&mut progress).await;
     let error = result.err();
     if let Some(error) = &error {
-        let exit = if progress.wrote { error.exit_code() } else { error.exit_before_first_write() };
+        let exit = if progress.wrote {
+            error.exit_code()
+        } else {
+            error.exit_before_first_write()
+        };
         run.raise(exit);
     }
     let error = error.or(progress.refusal.take());
     run.close(&progress).await;
     let summary = run.summary(&progress).await;
     let exit = run.exit;
-    Ended { exit, summary, error }
+    Ended {
+        exit,
+        summary,
+        error,
+    }
 }
 
 /// How far a run has come.
@@ -85,7 +106,12 @@ pub(super) struct Progress {
 
 impl Run {
     async fn stages(&mut self, progress: &mut Progress) -> Result<()> {
-        let Looked { plan, library, scan_errors, listing_failed } = self.look(progress).await?;
+        let Looked {
+            plan,
+            library,
+            scan_errors,
+            listing_failed,
+        } = self.look(progress).await?;
         if self.settings.run.dry_run {
             return self.dry_run(plan, scan_errors).await;
         }
@@ -118,14 +144,13 @@ impl Run {
     }
 
     /// Files first, then second paths of the same inode, then what had to be rescued meanwhile.
-    async fn transfer_all(
-        &mut self,
-        transfer: &Arc<Transfer>,
-        tasks: Vec<Task>,
-    ) -> Result<Batch> {
+    async fn transfer_all(&mut self, transfer: &Arc<Transfer>, tasks: Vec<Task>) -> Result<Batch> {
         self.events.send(Event::Phase("transfer"));
         let bytes = tasks.iter().map(|task| task.seen.size).sum::<u64>() * self.sides();
-        self.events.send(Event::Total { files: tasks.len() as u64, bytes });
+        self.events.send(Event::Total {
+            files: tasks.len() as u64,
+            bytes,
+        });
         let (links, files): (Vec<_>, Vec<_>) =
             tasks.into_iter().partition(|task| task.hardlink.is_some());
         let mut all = Batch::default();
@@ -160,7 +185,10 @@ impl Run {
     async fn wave(&mut self, transfer: &Arc<Transfer>, tasks: Vec<Task>) -> Result<Batch> {
         let jobs = self.settings.run.transfers;
         let transfer = Arc::clone(transfer);
-        run_batch(&transfer, tasks, jobs, async || self.checkpoint_if_due().await).await
+        run_batch(&transfer, tasks, jobs, async || {
+            self.checkpoint_if_due().await
+        })
+        .await
     }
 
     /// Commits what is stored so far, so that the next run, here or elsewhere, goes on from it.
@@ -196,9 +224,13 @@ impl Run {
     }
 
     async fn summary(&self, progress: &Progress) -> Summary {
-        let mut summary = Summary { errors: self.tally.failures(), ..Summary::default() };
-        summary.library =
-            progress.library.map(|(files, bytes)| self.tally.library(files, bytes));
+        let mut summary = Summary {
+            errors: self.tally.failures(),
+            ..Summary::default()
+        };
+        summary.library = progress
+            .library
+            .map(|(files, bytes)| self.tally.library(files, bytes));
         if let Some(sync) = &self.sync {
             let mut part = self.tally.sync();
             part.requests = sync.client().store.requests();
@@ -210,9 +242,8 @@ impl Run {
             part.at_risk = progress.at_risk;
             if let Some(latest) = &backup.latest {
                 part.snapshot = Some(latest.snapshot.id.to_string());
-                part.protected_until = Some(latest.snapshot.protected_until).filter(|until| {
-                    *until > Time::UNIX_EPOCH
-                });
+                part.protected_until =
+                    Some(latest.snapshot.protected_until).filter(|until| *until > Time::UNIX_EPOCH);
             }
             summary.backup = Some(part);
         }
