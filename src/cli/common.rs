@@ -123,11 +123,9 @@ pub(crate) struct Common {
 impl Common {
     /// As settings; `library` is the command's own argument.
     pub(super) fn into_flags(self, library: Option<OsString>) -> Flags {
-        let mut flags = Flags {
-            config: self.config,
-            library: library.or(self.library_flag),
-            ..Flags::default()
-        };
+        let mut flags = Flags::default();
+        flags.config = self.config;
+        flags.library = library.or(self.library_flag);
         let texts = [
             ("sync.to", "--sync-to", self.sync_to),
             ("backup.to", "--backup-to", self.backup_to),

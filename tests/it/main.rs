@@ -18,3 +18,4 @@ mod contract;
 mod harness;
 mod s3;
 mod snapshot;
+mod keys;
