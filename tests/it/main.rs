@@ -17,3 +17,4 @@ mod support;
 mod contract;
 mod harness;
 mod s3;
+mod snapshot;

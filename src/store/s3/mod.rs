@@ -79,6 +79,10 @@ impl Store for S3Store {
         &self.bucket
     }
 
+    fn conditional_writes(&self) -> bool {
+        self.abilities.way().conditions
+    }
+
     async fn now(&self) -> StoreResult<Time> {
         self.server_now().await
     }
