@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use tidelock::commands::{self, init, ls, restore, run::Which};
+use tidelock::commands::{self, init, ls, reading, restore, run::Which};
 use tidelock::config::{Environment, Flags, Raw};
 
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
@@ -210,10 +210,9 @@ pub(crate) fn parse(
         Verb::Restore(args) => commands::Command::Restore(args.into_args()),
         Verb::Pull { .. } => commands::Command::Pull,
         Verb::Snapshots => commands::Command::Snapshots,
-        Verb::Ls { path, snapshot } => commands::Command::Ls(ls::Args {
-            path,
-            at: snapshot.at,
-            snapshot: snapshot.snapshot,
+        Verb::Ls { path, snapshot } => commands::Command::Ls(ls::Ls {
+            paths: path.into_iter().collect(),
+            which: snapshot.into_which(),
         }),
         Verb::History { .. } => commands::Command::History,
         Verb::Diff { .. } => commands::Command::Diff,
@@ -279,18 +278,32 @@ impl Verb {
     }
 }
 
+impl Snapshot {
+    fn into_which(self) -> reading::Which {
+        reading::Which {
+            at: self.at,
+            snapshot: self.snapshot,
+        }
+    }
+}
+
 impl Restore {
-    fn into_args(self) -> restore::Args {
-        restore::Args {
+    fn into_args(self) -> restore::Restore {
+        let later = [
+            ("--deleted-since", self.deleted_since.is_some()),
+            ("--version-id", self.version_id.is_some()),
+            ("--pick", self.pick),
+            ("--thaw", self.thaw.is_some()),
+        ];
+        restore::Restore {
             paths: self.paths,
             to: self.to,
-            at: self.snapshot.at,
-            snapshot: self.snapshot.snapshot,
+            which: self.snapshot.into_which(),
             overwrite: self.overwrite,
-            deleted_since: self.deleted_since,
-            version_id: self.version_id,
-            pick: self.pick,
-            thaw: self.thaw,
+            not_available: later
+                .iter()
+                .find(|(_, given)| *given)
+                .map(|(flag, _)| *flag),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod init;
 pub mod ls;
+pub mod reading;
 pub mod restore;
 pub mod run;
 pub mod snapshots;
@@ -17,13 +18,13 @@ pub enum Command {
     /// `run`, `sync`, `backup`.
     Run(Which),
     /// `restore`.
-    Restore(restore::Args),
+    Restore(restore::Restore),
     /// `pull`.
     Pull,
     /// `snapshots`.
     Snapshots,
     /// `ls`.
-    Ls(ls::Args),
+    Ls(ls::Ls),
     /// `history`.
     History,
     /// `diff`.
@@ -134,11 +135,12 @@ pub async fn dispatch(
     events: Events,
     stop: Stop,
 ) -> Outcome {
+    let now = jiff::ZonedDateTime::now();
     match command {
         Command::Run(which) => run::run(settings, which, events, stop).await,
-        Command::Restore(args) => restore::restore(settings, args, events, stop).await,
-        Command::Snapshots => snapshots::snapshots(settings, rows, events, stop).await,
-        Command::Ls(args) => ls::ls(settings, args, rows, events, stop).await,
+        Command::Restore(args) => restore::run(settings, &args, &now, &events, &stop).await,
+        Command::Snapshots => snapshots::run(settings, &now, rows, &events, &stop).await,
+        Command::Ls(args) => ls::run(settings, &args, &now, rows, &events, &stop).await,
         Command::Init(args) => init::init(args, events, stop).await,
         Command::Pull => not_available("pull"),
         Command::History => not_available("history"),

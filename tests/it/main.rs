@@ -15,5 +15,9 @@
 mod support;
 
 mod cli;
+mod contract;
 mod harness;
+mod keys;
 mod layers;
+mod s3;
+mod snapshot;
