@@ -24,28 +24,28 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "URL", help_heading = TARGETS)]
     endpoint: Option<String>,
     /// Address of the S3 service of the sync target
-    #[arg(long, global = true, value_name = "URL", help_heading = TARGETS)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "URL", help_heading = TARGETS)]
     sync_endpoint: Option<String>,
     /// Address of the S3 service of the backup target
-    #[arg(long, global = true, value_name = "URL", help_heading = TARGETS)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "URL", help_heading = TARGETS)]
     backup_endpoint: Option<String>,
     /// Region of both targets
     #[arg(long, global = true, value_name = "REGION", help_heading = TARGETS)]
     region: Option<String>,
     /// Region of the sync target
-    #[arg(long, global = true, value_name = "REGION", help_heading = TARGETS)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "REGION", help_heading = TARGETS)]
     sync_region: Option<String>,
     /// Region of the backup target
-    #[arg(long, global = true, value_name = "REGION", help_heading = TARGETS)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "REGION", help_heading = TARGETS)]
     backup_region: Option<String>,
     /// AWS profile for both targets
     #[arg(long, global = true, value_name = "NAME", help_heading = TARGETS)]
     profile: Option<String>,
     /// AWS profile for the sync target
-    #[arg(long, global = true, value_name = "NAME", help_heading = TARGETS)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "NAME", help_heading = TARGETS)]
     sync_profile: Option<String>,
     /// AWS profile for the backup target
-    #[arg(long, global = true, value_name = "NAME", help_heading = TARGETS)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "NAME", help_heading = TARGETS)]
     backup_profile: Option<String>,
     /// https://host/bucket instead of https://bucket.host [default: by the endpoint]
     #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true,
@@ -100,14 +100,14 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "FILE", help_heading = OUTPUT)]
     config: Option<PathBuf>,
     /// One of several configured libraries, by name or path
-    #[arg(long = "library", id = "library-flag", global = true, value_name = "LIBRARY",
+    #[arg(long = "library", id = "library-flag", global = true, hide_short_help = true, value_name = "LIBRARY",
           help_heading = OUTPUT)]
     library_flag: Option<OsString>,
     /// Folder of the state, a cache [default: ~/.local/state/tidelock]
-    #[arg(long, global = true, value_name = "DIR", help_heading = OUTPUT)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR", help_heading = OUTPUT)]
     state_dir: Option<PathBuf>,
     /// Write metrics for Prometheus' textfile collector
-    #[arg(long, global = true, value_name = "FILE", help_heading = OUTPUT)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE", help_heading = OUTPUT)]
     metrics_file: Option<PathBuf>,
     /// JSON Lines on standard output, the summary last
     #[arg(long, global = true, help_heading = OUTPUT)]

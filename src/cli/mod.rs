@@ -16,7 +16,7 @@ use tidelock::config::{Environment, Flags, Raw};
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
 #[derive(Parser, Debug)]
 #[command(name = "tidelock", version, about, max_term_width = 100, after_help = help::TIDELOCK)]
-#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
