@@ -16,6 +16,6 @@ mod support;
 
 mod contract;
 mod harness;
+mod keys;
 mod s3;
 mod snapshot;
-mod keys;
