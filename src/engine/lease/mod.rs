@@ -41,6 +41,7 @@ const ROUNDS: u32 = 5;
 #[derive(Debug)]
 pub struct Lease {
     held: Arc<Held>,
+    leftovers: bool,
     heartbeat: AbortHandle,
 }
 
@@ -99,11 +100,12 @@ impl Lease {
             if let Some(found) = &found {
                 tracing::debug!(target = %client.target, was = found.words(), "taking a free lease");
             }
+            let leftovers = found.as_ref().is_some_and(|found| !found.is_clean());
             let settled = found.map(Found::settled).unwrap_or_default();
             let record = Record::new(holder, now, settled);
             if let Some(etag) = object::write(&client, &record, condition).await? {
                 confirm(&client, &record).await?;
-                return Ok(Self::held(client, record, etag));
+                return Ok(Self::held(client, record, etag, leftovers));
             }
         }
         Err(Error::Held(format!(
@@ -112,7 +114,7 @@ impl Lease {
         )))
     }
 
-    fn held(client: Client, record: Record, etag: String) -> Self {
+    fn held(client: Client, record: Record, etag: String, leftovers: bool) -> Self {
         let state = HeldState {
             record,
             etag,
@@ -123,7 +125,11 @@ impl Lease {
             state: Mutex::new(state),
         });
         let heartbeat = tokio::spawn(beat(Arc::clone(&held))).abort_handle();
-        Self { held, heartbeat }
+        Self {
+            held,
+            leftovers,
+            heartbeat,
+        }
     }
 
     /// Makes sure that this run still holds the lease: call it before each commit and before
@@ -142,6 +148,12 @@ impl Lease {
         Ok(())
     }
 
+    /// Whether the run that had the lease before died or was stopped: versions and unfinished
+    /// uploads may be there that nothing names.
+    pub fn leftovers(&self) -> bool {
+        self.leftovers
+    }
+
     /// The sync targets into which a run has ended with 0, as earlier leases handed them on.
     pub async fn settled(&self) -> Vec<String> {
         self.held.state.lock().await.record.settled.clone()
@@ -149,18 +161,19 @@ impl Lease {
 
     /// Gives the lease back: the sync target's object is deleted, the backup target's overwritten
     /// as released. `settled` adds a sync target that this run has ended with 0 into; only the
-    /// backup target's lease can remember it.
+    /// backup target's lease can remember it. `clean`: everything that this run has stored is
+    /// named.
     ///
     /// # Errors
     /// [`Error::Held`] if another run has taken it over meanwhile; the store's, and then it will
     /// be taken over.
-    pub async fn release(&self, settled: Option<&str>) -> Result<()> {
+    pub async fn release(&self, settled: Option<&str>, clean: bool) -> Result<()> {
         // A heartbeat that is under way ends first: dropped, it could land behind the release.
         let mut state = self.held.state().await?;
         self.heartbeat.abort();
         let result = match self.held.client.side {
             Side::Sync => self.held.delete(&mut state).await,
-            Side::Backup => self.held.overwrite(&mut state, settled).await,
+            Side::Backup => self.held.overwrite(&mut state, settled, clean).await,
         };
         state
             .lost
@@ -233,9 +246,15 @@ impl Held {
         self.write(state, record).await
     }
 
-    async fn overwrite(&self, state: &mut HeldState, settled: Option<&str>) -> Result<()> {
+    async fn overwrite(
+        &self,
+        state: &mut HeldState,
+        settled: Option<&str>,
+        clean: bool,
+    ) -> Result<()> {
         let mut record = Record {
             released: true,
+            clean,
             ..state.record.clone()
         };
         record.settled.extend(settled.map(str::to_owned));

@@ -65,6 +65,10 @@ pub(super) struct Record {
     pub renewed: Time,
     #[serde(default)]
     pub released: bool,
+    /// The run that released it named everything that it had stored: no version and no unfinished
+    /// upload of its own has to be looked for.
+    #[serde(default)]
+    pub clean: bool,
     /// The sync targets that a run has ended with 0 into; handed on from lease to lease.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<String>,
@@ -84,6 +88,7 @@ impl Record {
             taken: now,
             renewed: now,
             released: false,
+            clean: false,
             settled,
         }
     }
@@ -149,6 +154,13 @@ impl Found {
             Some(record) => record.to_string(),
             None => "an unknown program, whose lease can't be read".to_owned(),
         }
+    }
+
+    /// Whether its run has left nothing that has to be looked for.
+    pub(super) fn is_clean(&self) -> bool {
+        self.record
+            .as_ref()
+            .is_some_and(|record| record.released && record.clean)
     }
 
     /// What is handed on to the next lease.

@@ -154,7 +154,7 @@ async fn f61_who_lost_its_lease_in_its_sleep_finds_out_at_the_next_check() {
         let message = held(sleeper.check().await);
         assert!(message.contains("taken over by tidelock run on other"));
     }
-    held(sleeper.release(Some("s3://photos/lib")).await);
+    held(sleeper.release(Some("s3://photos/lib"), true).await);
     other.check().await.unwrap();
     assert_eq!(other.settled().await, [""; 0]);
 }
@@ -217,7 +217,7 @@ async fn release_on_the_sync_target_leaves_no_object() {
     let lease = Lease::take(client(&store, Side::Sync), &holder("nas"))
         .await
         .unwrap();
-    lease.release(None).await.unwrap();
+    lease.release(None, true).await.unwrap();
     assert!(look(&client(&store, Side::Sync)).await.unwrap().is_none());
     held(lease.check().await);
     take(&store, "laptop").await.unwrap();
@@ -233,7 +233,7 @@ async fn release_after_a_takeover_leaves_the_others_lease() {
     let other = Lease::take(client(&store, Side::Sync), &holder("other"))
         .await
         .unwrap();
-    held(lease.release(None).await);
+    held(lease.release(None, true).await);
     other.check().await.unwrap();
 }
 
@@ -243,7 +243,7 @@ async fn settled_sync_targets_are_handed_on_from_lease_to_lease() {
     let backup = client(&store, Side::Backup);
     assert_eq!(read_settled(&backup).await.unwrap(), [""; 0]);
     let first = take(&store, "nas").await.unwrap();
-    first.release(Some("s3://photos/b")).await.unwrap();
+    first.release(Some("s3://photos/b"), true).await.unwrap();
     assert_eq!(read_settled(&backup).await.unwrap(), ["s3://photos/b"]);
     // A crash in between does not lose them.
     drop(take(&store, "crashes").await.unwrap());
@@ -251,9 +251,9 @@ async fn settled_sync_targets_are_handed_on_from_lease_to_lease() {
     store.advance(STALE);
     let third = take(&store, "nas").await.unwrap();
     assert_eq!(third.settled().await, ["s3://photos/b"]);
-    third.release(Some("s3://photos/a")).await.unwrap();
+    third.release(Some("s3://photos/a"), true).await.unwrap();
     let fourth = take(&store, "laptop").await.unwrap();
-    fourth.release(None).await.unwrap();
+    fourth.release(None, true).await.unwrap();
     let all = ["s3://photos/a", "s3://photos/b"];
     assert_eq!(read_settled(&backup).await.unwrap(), all);
     assert!(record(&store).await.unwrap().released);

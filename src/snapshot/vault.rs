@@ -1,0 +1,135 @@
+//! Reading a backup target.
+
+use crate::model::{Blake3, Error, RelPath, Result, Target, Time};
+use crate::snapshot::{ChunkRef, Snapshot, SnapshotId, layout, object, transport};
+use crate::store::Store;
+use std::sync::Arc;
+
+/// A backup target to read from. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault {
+    store: Arc<dyn Store>,
+    target: Target,
+}
+
+/// A snapshot object in the listing: the oldest version of its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SnapshotRef {
+    /// From the key.
+    pub id: SnapshotId,
+    /// Full key.
+    pub key: String,
+    /// The version that counts.
+    pub version_id: String,
+    /// By the server's clock.
+    pub last_modified: Time,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A snapshot that was read, or committed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub snapshot: Snapshot,
+    /// Of the snapshot object's bytes: what a child's `parent_blake3` is compared with.
+    pub blake3: Blake3,
+    /// Where it is.
+    pub at: SnapshotRef,
+}
+
+impl Vault {
+    /// Reads `target` through `store`.
+    pub fn new(store: Arc<dyn Store>, target: Target) -> Self {
+        Self { store, target }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The target.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// All snapshots, ascending by id. Of a key with several versions the oldest counts; delete
+    /// markers change nothing.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self) -> Result<Vec<SnapshotRef>> {
+        let prefix = self.target.key(layout::SNAPSHOTS);
+        let versions = transport::oldest_versions(&*self.store, &prefix).await?;
+        let mut snapshots = Vec::with_capacity(versions.len());
+        for version in versions {
+            match layout::id_of(&self.target, layout::SNAPSHOTS, ".json", &version.key) {
+                Some(id) => snapshots.push(SnapshotRef {
+                    id,
+                    key: version.key,
+                    version_id: version.version_id,
+                    last_modified: version.last_modified,
+                    size: version.size,
+                }),
+                None => tracing::warn!(key = version.key, "not a snapshot; ignored"),
+            }
+        }
+        snapshots.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(snapshots)
+    }
+
+    /// Reads one snapshot object by its version.
+    ///
+    /// # Errors
+    /// `Damage` where it is gone, too large, or its id is not that of its key; `Format` for what
+    /// this version can't read.
+    pub async fn load(&self, at: &SnapshotRef) -> Result<Loaded> {
+        let place = format!("{}/{}", self.store.place(), at.key);
+        if at.size > object::MAX_BYTES as u64 {
+            let size = at.size;
+            return Err(Error::Damage(format!(
+                "{place}: {size} bytes are more than any snapshot object has; it is refused"
+            )));
+        }
+        let version = Some(at.version_id.as_str());
+        let fetched = transport::repeat(|| self.store.get(&at.key, version, None)).await?;
+        let snapshot = Snapshot::decode(&fetched.body).map_err(|error| match error {
+            Error::Format(why) => Error::Format(format!("{place}: {why}")),
+            other => other,
+        })?;
+        if snapshot.id != at.id {
+            let id = &snapshot.id;
+            return Err(Error::Damage(format!(
+                "{place}: it says that it is snapshot {id}, so it is forged or was moved; \
+                 restore another one with --snapshot"
+            )));
+        }
+        Ok(Loaded {
+            blake3: Blake3::of(&fetched.body),
+            snapshot,
+            at: at.clone(),
+        })
+    }
+
+    /// The highest id, suspect or not: the parent of the next snapshot. None in an empty vault.
+    ///
+    /// # Errors
+    /// As [`Vault::load`].
+    pub async fn latest(&self) -> Result<Option<Loaded>> {
+        match self.list().await?.last() {
+            Some(at) => self.load(at).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The chunks of a manifest that can name `folder` itself or paths below it.
+pub fn chunks_within<'a>(manifest: &'a [ChunkRef], folder: &RelPath) -> &'a [ChunkRef] {
+    // All of them lie between `folder` and `folder0`, since `0` follows `/`.
+    let mut end = folder.as_bytes().to_vec();
+    end.push(b'0');
+    let to = manifest.partition_point(|chunk| chunk.first.as_bytes() < end.as_slice());
+    let from = manifest[..to].partition_point(|chunk| chunk.first <= *folder);
+    &manifest[from.saturating_sub(1)..to]
+}
