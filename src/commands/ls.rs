@@ -1,6 +1,7 @@
 //! `tidelock ls`: what a snapshot names, from its manifest alone.
 
-use super::{Backup, Outcome, Which};
+use super::Outcome;
+use super::reading::{Backup, Which};
 use crate::engine::look;
 use crate::engine::stop::Stop;
 use crate::model::{

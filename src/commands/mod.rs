@@ -1,111 +1,163 @@
-//! One file a verb.
+//! One file a verb: wiring, no logic.
 
+pub mod init;
 pub mod ls;
+pub mod reading;
 pub mod restore;
+pub mod run;
 pub mod snapshots;
 
-use crate::engine::pace::Pace;
-use crate::engine::retry::{PATIENCE, Retrier};
+use crate::config::{FILE_NAME, Needs};
 use crate::engine::stop::Stop;
-use crate::model::{Error, ExitCode, Result, Settings, Summary, when};
-use crate::snapshot::{Select, Vault};
-use crate::store::{ConnectOptions, S3Store};
-use jiff::ZonedDateTime;
-use std::sync::Arc;
+use crate::model::{Error, Events, ExitCode, Settings, Summary};
+use crate::report::Rows;
+use run::Which;
+
+/// What is to be done, with what this command alone takes.
+pub enum Command {
+    /// `run`, `sync`, `backup`.
+    Run(Which),
+    /// `restore`.
+    Restore(restore::Restore),
+    /// `pull`.
+    Pull,
+    /// `snapshots`.
+    Snapshots,
+    /// `ls`.
+    Ls(ls::Ls),
+    /// `history`.
+    History,
+    /// `diff`.
+    Diff,
+    /// `status`.
+    Status,
+    /// `verify`.
+    Verify,
+    /// `renew`.
+    Renew,
+    /// `prune`.
+    Prune,
+    /// `init`.
+    Init(init::Args),
+    /// `doctor`.
+    Doctor,
+    /// `policy`.
+    Policy,
+    /// `recovery-card`.
+    RecoveryCard,
+}
+
+impl Command {
+    /// Its name, as in the summary.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Run(which) => which.name(),
+            Self::Restore(_) => "restore",
+            Self::Pull => "pull",
+            Self::Snapshots => "snapshots",
+            Self::Ls(_) => "ls",
+            Self::History => "history",
+            Self::Diff => "diff",
+            Self::Status => "status",
+            Self::Verify => "verify",
+            Self::Renew => "renew",
+            Self::Prune => "prune",
+            Self::Init(_) => "init",
+            Self::Doctor => "doctor",
+            Self::Policy => "policy",
+            Self::RecoveryCard => "recovery-card",
+        }
+    }
+
+    /// Which settings it can't do without.
+    pub fn needs(&self) -> Needs {
+        let (library, sync, backup) = match self {
+            Self::Run(Which::Run) => (true, true, true),
+            Self::Run(Which::Sync) => (true, true, false),
+            Self::Run(Which::Backup) => (true, false, true),
+            Self::Restore(_) | Self::Snapshots | Self::Ls(_) => (false, false, true),
+            _ => (false, false, false),
+        };
+        Needs {
+            command: self.name(),
+            library,
+            sync,
+            backup,
+        }
+    }
+}
 
 /// How a command ended.
 #[derive(Debug)]
 pub struct Outcome {
     /// The exit code.
     pub exit: ExitCode,
-    /// What was done.
+    /// What was done, whether or not it ended well.
     pub summary: Summary,
-    /// What ended it before its time.
+    /// Why it did not do all; printed once, at the end.
     pub error: Option<Error>,
 }
 
 impl Outcome {
-    /// A command that failed before it did anything.
-    pub fn not_begun(error: Error) -> Self {
+    /// All done.
+    pub fn done(summary: Summary) -> Self {
         Self {
-            exit: error.exit_before_first_write(),
+            exit: ExitCode::Done,
+            summary,
+            error: None,
+        }
+    }
+
+    /// Ended by an error, after something may have been written.
+    pub fn failed(error: Error) -> Self {
+        Self {
+            exit: error.exit_code(),
             summary: Summary::default(),
             error: Some(error),
         }
     }
-}
 
-/// The words of a user that say which snapshot is meant.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Which {
-    /// `--at TIME`.
-    pub at: Option<String>,
-    /// `--snapshot ID`, or `latest`.
-    pub snapshot: Option<String>,
-}
-
-impl Which {
-    fn select(&self, now: &ZonedDateTime) -> Result<Select> {
-        match (&self.at, &self.snapshot) {
-            (None, None) => Ok(Select::Latest),
-            (None, Some(id)) => Ok(Select::id(id)),
-            (Some(at), None) => {
-                let time = when::parse(at, now);
-                let wrong = |why| Error::Usage(format!("--at {why}"));
-                time.map(Select::At).map_err(wrong)
-            }
-            (Some(_), Some(_)) => Err(Error::Usage(
-                "--at and --snapshot exclude each other: give one of them".to_owned(),
-            )),
+    /// Ended by an error before the first write: a wrong bucket or key is a matter of
+    /// configuration then.
+    pub fn not_begun(error: Error) -> Self {
+        Self {
+            exit: error.exit_before_first_write(),
+            ..Self::failed(error)
         }
     }
 }
 
-/// The backup target, to read from.
-struct Backup {
-    vault: Vault,
-    retrier: Retrier,
+/// Does it.
+pub async fn dispatch(
+    command: Command,
+    settings: &Settings,
+    rows: &Rows,
+    events: Events,
+    stop: Stop,
+) -> Outcome {
+    let now = jiff::ZonedDateTime::now();
+    match command {
+        Command::Run(which) => run::run(settings, which, events, stop).await,
+        Command::Restore(args) => restore::run(settings, &args, &now, &events, &stop).await,
+        Command::Snapshots => snapshots::run(settings, &now, rows, &events, &stop).await,
+        Command::Ls(args) => ls::run(settings, &args, &now, rows, &events, &stop).await,
+        Command::Init(args) => init::init(args, events, stop).await,
+        Command::Pull => not_available("pull"),
+        Command::History => not_available("history"),
+        Command::Diff => not_available("diff"),
+        Command::Status => not_available("status"),
+        Command::Verify => not_available("verify"),
+        Command::Renew => not_available("renew"),
+        Command::Prune => not_available("prune"),
+        Command::Doctor => not_available("doctor"),
+        Command::Policy => not_available("policy"),
+        Command::RecoveryCard => not_available("recovery-card"),
+    }
 }
 
-impl Backup {
-    async fn open(settings: &Settings, stop: &Stop) -> Result<Self> {
-        let backup = settings.backup.as_ref().ok_or_else(|| {
-            Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
-        })?;
-        let transfers = settings.run.transfers;
-        let options = ConnectOptions { transfers };
-        let store = S3Store::connect(&backup.target, &backup.connection, options).await?;
-        let pace = Arc::new(Pace::new(transfers, settings.run.bwlimit));
-        Ok(Self {
-            vault: Vault::new(Arc::new(store), backup.target.clone()),
-            retrier: Retrier::new(pace, stop.clone(), PATIENCE),
-        })
-    }
-
-    fn requests(&self) -> crate::model::Requests {
-        self.vault.store().requests()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_snapshot_is_named_by_time_or_id_but_not_both() {
-        let now: ZonedDateTime = "2026-11-23T10:00:00[UTC]".parse().unwrap();
-        let which = |at: Option<&str>, snapshot: Option<&str>| {
-            let which = Which {
-                at: at.map(str::to_owned),
-                snapshot: snapshot.map(str::to_owned),
-            };
-            which.select(&now)
-        };
-        assert_eq!(which(None, None).unwrap(), Select::Latest);
-        assert_eq!(which(None, Some("latest")).unwrap(), Select::Latest);
-        let time = "2026-11-22T10:00:00Z".parse().unwrap();
-        assert_eq!(which(Some("1d"), None).unwrap(), Select::At(time));
-        assert!(matches!(which(Some("soon"), None), Err(Error::Usage(_))));
-        assert!(matches!(which(Some("1d"), Some("1")), Err(Error::Usage(_))));
-    }
+fn not_available(name: &str) -> Outcome {
+    Outcome::failed(Error::Usage(format!(
+        "`tidelock {name}` is not available in this version; the settings that it will read from \
+         {FILE_NAME} are accepted already"
+    )))
 }

@@ -1,9 +1,10 @@
 //! `tidelock restore`: from the backup target into a folder, without any state.
 
-use super::{Backup, Outcome, Which};
+use super::Outcome;
+use super::reading::{Backup, Which};
 use crate::engine::restore::{Request, Restored, restore};
 use crate::engine::stop::Stop;
-use crate::model::{BackupSummary, Events, Result, Settings, Summary};
+use crate::model::{BackupSummary, Error, Events, Result, Settings, Summary};
 use crate::plan::restore::{Existing, Selection};
 use jiff::ZonedDateTime;
 use std::ffi::OsString;
@@ -20,6 +21,8 @@ pub struct Restore {
     pub which: Which,
     /// `--overwrite`.
     pub overwrite: bool,
+    /// A flag that this version knows but can't obey.
+    pub not_available: Option<&'static str>,
 }
 
 /// Restores.
@@ -54,6 +57,10 @@ async fn attempt(
     events: &Events,
     stop: &Stop,
 ) -> Result<(Restored, BackupSummary)> {
+    if let Some(flag) = command.not_available {
+        let message = format!("{flag} is not available in this version");
+        return Err(Error::Usage(message));
+    }
     let select = command.which.select(now)?;
     let paths = command.paths.iter().map(|path| path.as_encoded_bytes());
     let request = Request {

@@ -1,6 +1,7 @@
 //! `tidelock snapshots`: what there is to restore.
 
-use super::{Backup, Outcome};
+use super::Outcome;
+use super::reading::Backup;
 use crate::engine::stop::Stop;
 use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary};
 use crate::report::{Rows, show_bytes, show_count};

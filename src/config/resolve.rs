@@ -27,10 +27,6 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// What people should know, short of an error.
     pub warnings: Vec<String>,
-    /// Whether JSON was asked for by a variable.
-    pub json: bool,
-    /// Where to write metrics.
-    pub metrics_file: Option<PathBuf>,
 }
 
 /// Reads the file, lays variables and flags over it, and checks the whole.
@@ -71,13 +67,22 @@ pub fn load(flags: &Flags, environment: &Environment, needs: Needs) -> Result<Lo
     let settings = settings(&values, chosen.path, environment)?;
     check::check(&settings, &values)?;
     missing::check(&settings, needs)?;
+    warnings.extend(not_yet(&values));
     Ok(Loaded {
-        json: values.switch("json").unwrap_or(false),
-        metrics_file: values.path("metrics_file"),
         settings,
         file: path,
         warnings,
     })
+}
+
+/// Settings that people would rely on, were they not told.
+fn not_yet(values: &Values) -> Option<String> {
+    let ids = ["metrics_file", "notify.url", "notify.command"];
+    let given: Vec<&str> = ids
+        .into_iter()
+        .filter(|id| values.get(id).is_some())
+        .collect();
+    (!given.is_empty()).then(|| format!("without effect in this version: {}", given.join(", ")))
 }
 
 /// The endpoint that the AWS variables name, lowest of all.

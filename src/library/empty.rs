@@ -49,3 +49,19 @@ fn below<'a, T>(
         .iter()
         .take_while(move |item| path(item).starts_with(prefix))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::stat::{self, Trust};
+
+    #[test]
+    fn a_folder_that_could_not_be_seen_is_not_taken_for_empty() {
+        let metadata = std::fs::metadata("/").expect("stat");
+        let dir = |path: &str| stat::seen(path.into(), &metadata, Trust::default());
+        let unseen = ["b", "c/d"].map(|path| Unseen::new(path.into(), String::new()));
+        let dirs = ["a", "b", "c", "c-d"].map(dir).to_vec();
+        let empty = empty_folders(dirs, &[], &unseen);
+        assert_eq!(empty, ["a", "c-d"].map(dir));
+    }
+}

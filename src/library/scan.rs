@@ -100,14 +100,14 @@ pub fn scan(
         .gathered
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
+    // A disk that is unplugged in the middle looks like files that vanish one after another.
+    root.check_again(settings.ignore_inode)?;
     if let Some(problem) = gathered.root_problem.take() {
         return Err(problem.into());
     }
     if gathered.reserved {
         return Err(reserved(&root.path).into());
     }
-    // A disk that is unplugged in the middle looks like files that vanish one after another.
-    root.check_again(settings.ignore_inode)?;
     let (unseen, notes) = filter.take_findings();
     gathered.unseen.extend(unseen);
     let mut scan = gathered.into_scan();
@@ -299,6 +299,9 @@ impl Visitor<'_> {
             if batch.root_problem.is_some() {
                 gathered.root_problem = batch.root_problem;
             }
+        }
+        if count == 0 {
+            return;
         }
         let found = self.shared.found.fetch_add(count, Ordering::Relaxed) + count;
         (self.shared.progress)(found);

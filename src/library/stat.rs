@@ -137,6 +137,7 @@ mod tests {
         let trusted = seen("f".into(), &metadata, Trust::default());
         assert!(trusted.identity.inode != 0 && trusted.identity.ctime != 0);
         assert_eq!((trusted.size, trusted.links), (5, 2));
+        assert_eq!(trusted.mode & !0o7777, 0, "no bits of the file's type");
         let trust = Trust {
             ignore_inode: true,
             ignore_ctime: true,

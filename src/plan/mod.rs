@@ -4,9 +4,10 @@
 mod compare;
 mod decide;
 mod guard;
-pub mod renew;
+mod renew;
 pub mod restore;
 
 pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, Plan, Task};
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
+pub use renew::renew_due;

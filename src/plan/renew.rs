@@ -28,3 +28,73 @@ pub fn renew_due(
     let left = locked_until.as_nanosecond() - now.as_nanosecond();
     left < i128::try_from(threshold).unwrap_or(i128::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn due(left: u32, retention: u32, renew_below: u32, first: &str) -> bool {
+        let now = Time::UNIX_EPOCH;
+        let until = now + left * DAY;
+        let (retention, renew_below) = (retention * DAY, renew_below * DAY);
+        renew_due(until, now, retention, renew_below, &RelPath::from(first))
+    }
+
+    #[test]
+    fn what_is_below_the_threshold_is_due_and_what_is_above_the_spread_is_not() {
+        for first in ["a", "b", "2024/07/IMG_0001.JPG", "z"] {
+            for (left, retention, renew_below, expected) in [
+                (29, 60, 30, true),
+                (0, 60, 30, true),
+                (45, 60, 30, false),
+                (60, 60, 30, false),
+                // Nothing is left for a spread.
+                (59, 60, 60, true),
+                (60, 60, 60, false),
+                // A threshold above the retention is refused elsewhere; here it means always.
+                (60, 60, 61, true),
+            ] {
+                assert_eq!(
+                    due(left, retention, renew_below, first),
+                    expected,
+                    "{first} {left}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_expired_lock_is_due() {
+        let now = Time::UNIX_EPOCH + 100 * DAY;
+        let expired = Time::UNIX_EPOCH;
+        assert!(renew_due(
+            expired,
+            now,
+            60 * DAY,
+            Duration::ZERO,
+            &RelPath::from("a")
+        ));
+    }
+
+    #[test]
+    fn chunks_locked_in_one_night_come_due_over_many() {
+        let mut nights = BTreeMap::<u32, u32>::new();
+        for n in 0..3_000 {
+            let first = format!("{n}");
+            let night = (0..=60).rev().find(|&left| due(left, 60, 30, &first));
+            *nights.entry(night.expect("in the end")).or_default() += 1;
+        }
+        // 15 nights, from 44 days left down to 30, with 200 each on average.
+        assert_eq!(
+            nights.keys().copied().collect::<Vec<_>>(),
+            (30..=44).collect::<Vec<_>>()
+        );
+        assert!(
+            nights.values().all(|&count| (140..260).contains(&count)),
+            "{nights:?}"
+        );
+    }
+}

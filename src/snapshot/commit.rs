@@ -38,7 +38,7 @@ impl Lock {
     ///
     /// # Errors
     /// `Usage` for a period that ends after the year 9999.
-    pub fn from(self, now: Time) -> Result<Retention> {
+    pub fn full(self, now: Time) -> Result<Retention> {
         now.checked_add(self.period)
             .and_then(|until| Time::from_second(until.as_second()))
             .map(|until| Retention {
@@ -92,14 +92,14 @@ pub struct CommitRequest<'a> {
 /// are found again by their name and taken, not written twice.
 ///
 /// # Errors
-/// `Failed` for unsorted entries or a file without content or version; `Damage` where the store
-/// dropped a lock; the store's own.
+/// `Failed` for unsorted entries or a file without content or version; `Refused` where the store
+/// did not keep a lock; the store's own.
 pub async fn commit(
     vault: &Vault,
     mut request: CommitRequest<'_>,
     entries: impl Stream<Item = Result<Named>> + Send,
 ) -> Result<Loaded> {
-    let lock = request.lock.from(request.time)?;
+    let lock = request.lock.full(request.time)?;
     let rescued = stream::iter(std::mem::take(&mut request.rescued)).map(Ok);
     let fresh = store_chunks(vault, &request, lock, rescued).await?;
     let rescued = carry_rescued(&request, fresh.chunks);

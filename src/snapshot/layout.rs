@@ -1,9 +1,9 @@
 //! The names of everything that Tidelock keeps below a target's prefix.
 
-use crate::model::{Blake3, RelPath, Target, key};
+use crate::model::{Blake3, Target};
 use crate::snapshot::SnapshotId;
 
-/// Versions of the library's files.
+/// Versions of the library's files, by path.
 pub const FILES: &str = "files/";
 /// Chunks of manifests.
 pub const MANIFESTS: &str = "manifests/";
@@ -15,11 +15,6 @@ pub const LOCKS: &str = "locks/";
 pub const PRUNES: &str = "prunes/";
 /// Who is writing the target.
 pub const LEASE: &str = ".tidelock/lease.json";
-
-/// `<prefix>/files/<path>`: where a path's versions are.
-pub fn file(target: &Target, path: &RelPath) -> String {
-    target.key(&format!("{FILES}{}", key::encode(path)))
-}
 
 /// `<prefix>/manifests/<blake3>.jsonl.zst`.
 pub fn chunk(target: &Target, blake3: Blake3) -> String {

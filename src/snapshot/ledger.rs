@@ -120,7 +120,7 @@ pub async fn write_ledger(
         key: &key,
         body: chunk::compress(&text)?,
         content_type: "application/zstd",
-        lock: lock.from(now)?,
+        lock: lock.full(now)?,
         sse,
         look_at: LookAt::Oldest,
     };

@@ -1,4 +1,15 @@
-//! Manifests, snapshots, leases: the backup target's layout.
+//! Manifests, snapshots, the ledger of locks: the backup target's layout, written and read.
+//!
+//! | file | idea |
+//! |---|---|
+//! | [`layout`] | the names of everything |
+//! | `id`, `object`, `line`, `chunk` | ids, the snapshot object, an entry's line, chunks and their boundaries |
+//! | `vault`, `select`, `entries` | finding, choosing and reading what is stored |
+//! | `commit`, `transport` | chunks first, the snapshot last, each looked up before it is sent again |
+//! | `claims`, `ledger` | what is known of locks without asking for each |
+//! | `chain` | missing and forged snapshots |
+//!
+#![doc = include_str!("docs/format.md")]
 
 mod chain;
 mod chunk;

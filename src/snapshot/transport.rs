@@ -3,7 +3,8 @@
 
 use crate::model::{Crc64, Error, Mode, Result, Retention, StoreErrorKind, StoreResult, Time};
 use crate::snapshot::{chunk, object};
-use crate::store::{Attributes, Condition, ListRequest, Put, Store, Version};
+use crate::store::listing::{list_all_versions, versions_of};
+use crate::store::{Attributes, Condition, Put, Store, Version};
 use bytes::Bytes;
 use std::future::Future;
 use std::time::Duration;
@@ -43,64 +44,19 @@ async fn pause(tried: u32) {
     tokio::time::sleep(Duration::from_millis(100 << tried)).await;
 }
 
-/// Hands each version and delete marker below a prefix to `each`, in the listing's order.
-///
-/// # Errors
-/// The store's; `Failed` where a listing goes round in circles.
-pub(super) async fn each_version(
-    store: &dyn Store,
-    prefix: &str,
-    mut each: impl FnMut(Version) + Send,
-) -> Result<()> {
-    let mut request = ListRequest {
-        prefix: prefix.to_owned(),
-        ..ListRequest::default()
-    };
-    loop {
-        let page = repeat(|| store.list_versions(&request)).await?;
-        page.items.into_iter().for_each(&mut each);
-        if page.next.is_none() {
-            return Ok(());
-        }
-        if page.next == request.cursor {
-            let place = store.place();
-            return Err(Error::Failed(format!(
-                "{place}/{prefix}: the store's listing repeats itself and can't be trusted"
-            )));
-        }
-        request.cursor = page.next;
-    }
-}
-
 /// The oldest version of each key below a prefix, in the order of keys. Delete markers and newer
 /// versions change nothing.
-pub(super) async fn oldest_versions(store: &dyn Store, prefix: &str) -> Result<Vec<Version>> {
+pub(super) async fn oldest_versions(store: &dyn Store, prefix: &str) -> StoreResult<Vec<Version>> {
     let mut oldest: Vec<Version> = Vec::new();
-    each_version(store, prefix, |version| {
-        if version.delete_marker {
-            return;
-        }
+    let listed = repeat(|| list_all_versions(store, prefix)).await?;
+    for version in listed.into_iter().filter(|version| !version.delete_marker) {
         match oldest.last_mut() {
             // Versions of a key come newest first.
             Some(last) if last.key == version.key => *last = version,
             _ => oldest.push(version),
         }
-    })
-    .await?;
+    }
     Ok(oldest)
-}
-
-/// The versions of exactly this key that hold bytes, oldest first.
-async fn versions_of(store: &dyn Store, key: &str) -> Result<Vec<Version>> {
-    let mut versions = Vec::new();
-    each_version(store, key, |version| {
-        if version.key == key && !version.delete_marker {
-            versions.push(version);
-        }
-    })
-    .await?;
-    versions.reverse();
-    Ok(versions)
 }
 
 /// The oldest version of a key whose bytes `is_it` accepts. What is too large to be it is not
@@ -111,13 +67,14 @@ pub(super) async fn find_version(
     look_at: LookAt,
     is_it: impl Fn(&[u8]) -> bool,
 ) -> Result<Option<(Version, Bytes)>> {
-    let versions = versions_of(store, key).await?;
+    let versions = repeat(|| versions_of(store, key)).await?;
     let (count, limit) = match look_at {
         LookAt::Oldest => (1, object::MAX_BYTES),
         LookAt::Any => (MANY, zstd::zstd_safe::compress_bound(chunk::MAX_BYTES)),
     };
     let small = |version: &Version| version.size <= limit as u64;
-    for version in versions.into_iter().take(count).filter(small) {
+    let oldest_first = versions.into_iter().rev().filter(|v| !v.delete_marker);
+    for version in oldest_first.take(count).filter(small) {
         let id = Some(version.version_id.as_str());
         match repeat(|| store.get(key, id, None)).await {
             Ok(fetched) if is_it(&fetched.body) => return Ok(Some((version, fetched.body))),
@@ -151,7 +108,7 @@ pub(super) struct Kept {
 /// extended where it is shorter. The lock is read back in any case.
 ///
 /// # Errors
-/// `Damage` where the store did not keep the lock; `Failed` for a key taken by other content.
+/// `Refused` where the store did not keep the lock; `Failed` for a key taken by other content.
 pub(super) async fn write_once(
     store: &dyn Store,
     once: Once<'_>,
@@ -216,7 +173,7 @@ async fn fresh(store: &dyn Store, once: &Once<'_>, version_id: Option<String>) -
             version_id,
             locked_until: lock.until,
         }),
-        _ => Err(Error::Damage(format!(
+        _ => Err(Error::Refused(format!(
             "{place}: the store did not keep the lock that it was given (asked for {} until {}, \
              found {}); nothing was committed",
             once.lock.mode,

@@ -119,6 +119,15 @@ impl State {
         self.write(|conn| fold(conn, base))
     }
 
+    /// The snapshot `base` has been committed with exactly the base's entries (and content rescued
+    /// beside them): pending changes stay pending.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn set_base(&mut self, base: &Base) -> Result<()> {
+        self.write(|conn| set_base(conn, base))
+    }
+
     /// A small note, by name.
     ///
     /// # Errors

@@ -18,6 +18,9 @@ pub struct Found {
     pub committed: bool,
 }
 
+/// A content that is somewhere: as a version, or in the mirror alone.
+const PLACED: &str = "(key IS NOT NULL OR sync_etag IS NOT NULL)";
+
 /// At most so many places of one content are looked at: empty files may be many.
 const SAME_CONTENT: usize = 16;
 
@@ -94,14 +97,14 @@ impl State {
     fn find<P: Params + Clone>(&self, filter: &str, parameters: P) -> Result<Vec<Found>> {
         let mut found = self.select(
             &format!(
-                "SELECT {COLUMNS}, 1 FROM base WHERE {filter} AND key IS NOT NULL
+                "SELECT {COLUMNS}, 1 FROM base WHERE {filter} AND {PLACED}
                  LIMIT {SAME_CONTENT}"
             ),
             parameters.clone(),
         )?;
         found.extend(self.select(
             &format!(
-                "SELECT {COLUMNS}, 0 FROM pending WHERE {filter} AND key IS NOT NULL
+                "SELECT {COLUMNS}, 0 FROM pending WHERE {filter} AND {PLACED}
                  AND change = {STORE} LIMIT {SAME_CONTENT}"
             ),
             parameters,

@@ -8,6 +8,7 @@ pub mod listing;
 pub mod model;
 pub mod s3;
 
+pub use listing::Order;
 pub use s3::{ConnectOptions, S3Store};
 
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
@@ -279,6 +280,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The bucket's name.
     fn bucket(&self) -> &str;
+
+    /// Whether conditions are checked by the store itself, in the same request. Where they are
+    /// not, two writers can both find theirs fulfilled; a store that was never asked says true.
+    fn conditional_writes(&self) -> bool {
+        true
+    }
 
     /// The time by the server's clock, from the newest answer's `Date`; asks where there was none.
     async fn now(&self) -> StoreResult<Time>;

@@ -14,4 +14,8 @@
 )]
 mod support;
 
+mod contract;
 mod harness;
+mod s3;
+mod snapshot;
+mod keys;

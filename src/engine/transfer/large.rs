@@ -110,20 +110,12 @@ impl Transfer {
             Mirror::Off => Ok(None),
             Mirror::Absent => Ok(Some(Condition::IfAbsent)),
             Mirror::Cleared { etag } => Ok(Some(Condition::IfMatch(etag.clone()))),
-            Mirror::Holds { etag } => match &task.known {
-                Some(known) if known.committed => Ok(Some(Condition::IfMatch(etag.clone()))),
-                known => {
-                    let size = known.as_ref().map_or(0, |known| known.entry.size());
-                    Err(Problem::Rescue {
-                        etag: etag.clone(),
-                        size,
-                    })
-                }
-            },
-            Mirror::Unknown { etag, size } => Err(Problem::Rescue {
-                etag: etag.clone(),
-                size: *size,
-            }),
+            Mirror::Holds { etag } if task.known.as_ref().is_some_and(|known| known.committed) => {
+                Ok(Some(Condition::IfMatch(etag.clone())))
+            }
+            Mirror::Holds { etag } | Mirror::Unknown { etag, .. } | Mirror::Foreign { etag } => {
+                Err(Problem::Rescue(Mirror::Foreign { etag: etag.clone() }))
+            }
         }
     }
 

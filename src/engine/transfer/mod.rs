@@ -19,7 +19,7 @@ use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::library::{Library, ReadError};
 use crate::model::{Action, Error, Event, Events, Failure, Side, StoreError};
-use crate::plan::{Known, Task};
+use crate::plan::{Known, Mirror, Task};
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,13 +35,13 @@ pub struct Transfer {
     /// The library.
     pub library: Arc<Library>,
     /// What is known of contents.
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     /// Bound on memory.
     pub buffers: Buffers,
     /// The sync target, where it takes part.
-    pub sync: Option<MirrorWriter>,
+    pub sync: Option<Arc<MirrorWriter>>,
     /// The backup target, where it takes part.
-    pub backup: Option<Versions>,
+    pub backup: Option<Arc<Versions>>,
     /// Former runs may have left versions and uploads that nothing names.
     pub leftovers: bool,
     /// Times mean nothing: an unchanged content keeps the remembered time.
@@ -79,7 +79,7 @@ enum Problem {
     /// The store dropped the parts; the file starts over.
     Restart,
     /// See [`Outcome::Deferred`].
-    Rescue { etag: String, size: u64 },
+    Rescue(Mirror),
     /// Anything else.
     Failed { stage: &'static str, error: Error },
 }
@@ -138,8 +138,8 @@ impl Transfer {
             };
             match problem {
                 Problem::Gone => return Ok(Outcome::Gone(task)),
-                Problem::Rescue { etag, size } => {
-                    task.mirror = crate::plan::Mirror::Unknown { etag, size };
+                Problem::Rescue(mirror) => {
+                    task.mirror = mirror;
                     return Ok(Outcome::Deferred(task));
                 }
                 Problem::Failed { stage, error } => return self.failed(task, stage, error),

@@ -4,7 +4,9 @@ use super::{Problem, Transfer};
 use crate::engine::mirror::{MAX_COPY, Placed};
 use crate::engine::versions::Locked;
 use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored};
-use crate::plan::{BackupStep, Copyable, Known, SyncStep, SyncView, Task, backup_step, sync_step};
+use crate::plan::{
+    BackupStep, Copyable, Known, Mirror, SyncStep, SyncView, Task, backup_step, sync_step,
+};
 use crate::store::Condition;
 use bytes::Bytes;
 
@@ -253,7 +255,7 @@ impl Transfer {
             SyncStep::Copy { condition, .. } | SyncStep::Upload { condition } => {
                 Ok(Step::Bytes(condition))
             }
-            SyncStep::Rescue { .. } => Ok(Step::Done(Some(Placed::Mismatch))),
+            SyncStep::Rescue => Ok(Step::Done(Some(Placed::Mismatch))),
         }
     }
 
@@ -317,16 +319,11 @@ impl Transfer {
             return Err(Problem::Changed);
         };
         let key = sync.key(&task.seen.path);
-        match sync.look(&key).await.map_err(Problem::store(Side::Sync))? {
-            Some(head) => Err(Problem::Rescue {
-                etag: head.etag,
-                size: head.size,
-            }),
-            None => Err(Problem::Rescue {
-                etag: String::new(),
-                size: 0,
-            }),
-        }
+        let head = sync.look(&key).await.map_err(Problem::store(Side::Sync))?;
+        Err(Problem::Rescue(match head {
+            Some(head) => Mirror::Foreign { etag: head.etag },
+            None => Mirror::Absent,
+        }))
     }
 
     pub(super) fn known(

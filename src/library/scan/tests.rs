@@ -217,7 +217,9 @@ fn a_folder_is_listed_where_nothing_below_it_would_make_it() {
         "only-fifo/p=",
         "only-link/l@",
     ];
-    let mut found = listed(&tree.scan());
+    let scan = tree.scan();
+    assert!(scan.entries.is_sorted_by(|one, two| one.path < two.path));
+    let mut found = listed(&scan);
     found.sort_unstable();
     let mut expected = expected.map(str::to_owned);
     expected.sort_unstable();
@@ -358,6 +360,16 @@ fn f01_a_root_that_can_t_be_listed_is_the_guard_s_matter() {
     };
     let error = scan(&gone, &tree.settings, &AtomicBool::new(false), &|_| ());
     assert!(matches!(error, Err(ScanError::Root(_))), "{error:?}");
+}
+
+#[test]
+fn f01_a_root_that_goes_away_in_the_middle_is_no_empty_library() {
+    let tree = Tree::new(&["library/a"]);
+    let root = check_root(&tree.at("library")).expect("root");
+    let unplug = |_| drop(fs::rename(tree.at("library"), tree.at("elsewhere")));
+    let error = scan(&root, &tree.settings, &AtomicBool::new(false), &unplug);
+    let went_away = matches!(error, Err(ScanError::Root(RootProblem::WentAway(_))));
+    assert!(went_away, "{error:?}");
 }
 
 #[test]

@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(path_of_long(hash, &metadata), Some(path));
         let other = BASE64.encode(b"other");
         assert_eq!(path_of_long(hash, &other), None, "a forged path");
-        let too_long = RelPath::from(&*"deep/".repeat(400).trim_end_matches('/'));
+        let too_long = RelPath::from("deep/".repeat(400).trim_end_matches('/'));
         assert_eq!(base().key_of(&too_long).path_metadata, None);
     }
 

@@ -38,7 +38,7 @@ const ENDS: [&str; 9] = [
 fn a_chunk_ends_at_16384_entries_at_the_latest() {
     let ends = |name: &String| {
         let hash = Blake3::of(name.as_bytes()).0;
-        u16::from_le_bytes([hash[0], hash[1]]) % 1024 == 0
+        u16::from_le_bytes([hash[0], hash[1]]).is_multiple_of(1024)
     };
     let never = (0..).map(|n| format!("{n:08}")).filter(|name| !ends(name));
     let chunks = cut(never.take(40_000).map(|name| named(&name)));

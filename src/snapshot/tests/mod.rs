@@ -3,10 +3,12 @@
 mod chain;
 mod chunks;
 mod claims;
+mod commits;
 mod hostile;
 mod ids;
 mod lines;
 mod objects;
+mod silent;
 
 use crate::model::{Content, Entry, Kind, RelPath, Stored, Time};
 use crate::snapshot::{ChunkRef, Named};
