@@ -16,6 +16,7 @@ mod support;
 
 mod contract;
 mod harness;
+mod keys;
+mod restore;
 mod s3;
 mod snapshot;
-mod keys;
