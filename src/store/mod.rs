@@ -170,7 +170,9 @@ pub struct Version {
 /// One page of a listing. `next` is opaque; absent at the end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page<T> {
-    /// In the order of the keys' bytes; versions of a key newest first.
+    /// In the order of the keys' bytes; versions of a key newest first. S3's listings name markers
+    /// apart from versions and times in whole seconds, so a marker that is not the latest may
+    /// stand before or behind a version of the same second.
     pub items: Vec<T>,
     /// Common prefixes, where a delimiter was asked for.
     pub prefixes: Vec<String>,

@@ -235,3 +235,26 @@ async fn f28_a_connection_cut_after_the_body_is_an_unknown_outcome() {
     assert!(!request.contains("aws-chunked"), "{request}");
     assert!(!request.contains(CANARY), "{request}");
 }
+
+#[tokio::test]
+async fn what_crosses_a_network_in_the_clear_is_hashed_into_the_signature() {
+    let Some(store) = TestStore::new(StoreKind::Minio) else {
+        return;
+    };
+    let bucket = store.bucket(Lock::Off).await;
+    let mut connection = connection(&store);
+    // The same server by an address that does not count as loopback.
+    let exposed = store.endpoint.replace("127.0.0.1", "0.0.0.0");
+    assert_ne!(exposed, store.endpoint);
+    connection.endpoint = Some(exposed);
+    connection.allow_http = true;
+    let store = connect_with(&connection, &bucket).await;
+    store.put(a_put("k")).await.unwrap();
+    let id = store
+        .create_upload("parts", &Attributes::default())
+        .await
+        .unwrap();
+    let body = Bytes::from_static(b"bytes");
+    let crc = Crc64::of(&body);
+    store.upload_part("parts", &id, 1, body, crc).await.unwrap();
+}

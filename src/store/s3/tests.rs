@@ -62,6 +62,7 @@ async fn connect(endpoint: &str) -> S3Store {
     let connection = Connection {
         endpoint: Some(endpoint.to_owned()),
         region: Some("us-east-1".to_owned()),
+        allow_http: true,
         keys: Some(Keys {
             access_key_id: "AKIDEXAMPLE".to_owned(),
             secret_access_key: Secret("canary".to_owned()),
@@ -327,4 +328,24 @@ async fn a_server_that_is_no_store_is_said_so() {
     assert_eq!(error.kind, StoreErrorKind::Server, "{error}");
     assert!(error.message.contains("not S3's"), "{error}");
     server.join().expect("asked");
+}
+
+#[tokio::test]
+async fn payloads_are_hashed_only_where_they_cross_a_network_in_the_clear() {
+    let (endpoint, server) = serve(vec![stored(), stored()]);
+    let exposed = endpoint.replace("127.0.0.1", "0.0.0.0");
+    for endpoint in [&endpoint, &exposed] {
+        let store = connect(endpoint).await;
+        store.put(a_put(Condition::Always)).await.expect("stored");
+    }
+    let asked = server.join().expect("both asked");
+    assert!(
+        asked[0].contains("x-amz-content-sha256: unsigned-payload"),
+        "{}",
+        asked[0]
+    );
+    // By sha256sum.
+    let hash =
+        "x-amz-content-sha256: 277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9";
+    assert!(asked[1].contains(hash), "{}", asked[1]);
 }
