@@ -17,5 +17,6 @@ mod support;
 mod contract;
 mod harness;
 mod keys;
+mod restore;
 mod s3;
 mod snapshot;
