@@ -65,7 +65,7 @@ fn boot_id() -> Option<String> {
 /// macOS has the same under another name.
 #[cfg(not(target_os = "linux"))]
 fn boot_id() -> Option<String> {
-    let output = Command::new("/usr/sbin/sysctl")
+    let output = std::process::Command::new("/usr/sbin/sysctl")
         .args(["-n", "kern.bootsessionuuid"])
         .output()
         .ok()?;
@@ -104,6 +104,7 @@ fn stat(pid: u32) -> Option<Stat> {
 mod tests {
     use super::*;
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    use std::process::Command;
 
     #[test]
     fn this_process_is_alive() {

@@ -23,6 +23,7 @@
 mod base;
 mod error;
 mod file;
+mod handle;
 mod lock;
 mod open;
 mod pending;
@@ -36,13 +37,13 @@ mod writer;
 
 pub use base::{Base, Standing};
 pub use file::{StateKey, state_file};
+pub use handle::{Rebuild, Rows, StateHandle};
 pub use open::{Opened, State};
 pub use pending::Change;
 pub use query::Found;
 pub use row::Row;
 pub use uploads::{UploadId, UploadPart, UploadRow};
 pub use view::View;
-pub use writer::{Rebuild, Rows, StateHandle};
 
 #[cfg(test)]
 mod tests;

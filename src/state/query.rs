@@ -141,7 +141,10 @@ mod tests {
         ] {
             for table in ["base", "pending"] {
                 let plan = explain(&state, &format!("SELECT * FROM {table} WHERE {filter}"));
-                assert!(plan.contains("USING INDEX"), "{table}: {plan}");
+                assert!(
+                    plan.contains("SEARCH") && !plan.contains("SCAN"),
+                    "{table}: {plan}"
+                );
             }
         }
     }

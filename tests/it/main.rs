@@ -19,5 +19,6 @@ mod contract;
 mod harness;
 mod keys;
 mod layers;
+mod restore;
 mod s3;
 mod snapshot;

@@ -197,7 +197,7 @@ async fn a_tree_comes_back_with_times_modes_links_and_empty_folders() {
     world.commit().await;
 
     let restored = world.restore_all().await;
-    assert_eq!(restored.exit, ExitCode::Done, "{:?}", restored.errors);
+    assert_eq!(restored.exit, ExitCode::Done, "{restored:?}");
     assert_eq!(restored.summary.files, 5);
     assert_eq!(world.read("2024/video.mp4"), video);
     assert_eq!(world.read("2024/a b%+#.jpg"), b"a");
@@ -246,7 +246,7 @@ async fn a_path_selects_and_a_missing_one_is_named() {
     let mut request = world.request();
     request.selection = selection(&["2025/"]);
     let restored = world.restore(&request).await;
-    assert_eq!(restored.exit, ExitCode::Done, "{:?}", restored.errors);
+    assert_eq!(restored.exit, ExitCode::Done, "{restored:?}");
     assert_eq!(world.names(), ["2025", "2025/b", "2025/c"]);
     // Its first name was not asked for, so it is a copy.
     assert_eq!(world.read("2025/c"), b"a");
@@ -349,7 +349,7 @@ async fn f47_f48_markers_and_garbage_over_every_key_change_nothing() {
     world.put("a", b"garbage").await;
     world.store.delete("lib/files/b", None).await.unwrap();
     let restored = world.restore_all().await;
-    assert_eq!(restored.exit, ExitCode::Done, "{:?}", restored.errors);
+    assert_eq!(restored.exit, ExitCode::Done, "{restored:?}");
     assert_eq!(world.read("a"), b"a");
     assert_eq!(world.read("b"), b"b");
 }
@@ -470,4 +470,20 @@ fn a_name_spelled_otherwise_is_no_exact_match() {
     let place = |walk: &mut Walk, path: &str| walk.place(&RelPath::from(path)).unwrap().unwrap();
     assert!(place(&mut walk, "A.jpg").is_exact());
     assert!(!place(&mut walk, "a.jpg").is_exact());
+}
+
+#[test]
+fn an_unfinished_file_goes_when_it_is_dropped_and_a_taken_name_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut walk = Walk::to_write(dir.path()).unwrap();
+    let place = walk.place(&RelPath::from("a")).unwrap().unwrap();
+    fs::write(dir.path().join("a"), b"mine").unwrap();
+    let temp = temp::Temp::create(&place.folder).unwrap();
+    temp.write_at(b"new", 0).unwrap();
+    let taken = temp.publish(&place, false).unwrap_err();
+    assert_eq!(taken.kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    drop(temp);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"mine");
 }

@@ -14,7 +14,7 @@ use crate::model::{Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, 
 use crate::plan::{CompareOptions, Comparer, Extra, MirrorObject, Plan, check_empty};
 use crate::state::View;
 use crate::store::Object;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -231,7 +231,7 @@ impl Run {
         ))
     }
 
-    fn emptied(&self, path: &PathBuf, known: u64) -> Error {
+    fn emptied(&self, path: &Path, known: u64) -> Error {
         Error::Refused(format!(
             "the library at {} has no files, though {known} are known: is its disk unplugged? \
              Nothing was stored and nothing was deleted. If it is meant to be empty, run again \

@@ -23,7 +23,7 @@ mod renew;
 mod rescue;
 mod stages;
 
-pub use stages::{Ended, Which, run};
+pub use stages::{Ended, Stores, Which, run, run_on};
 
 use crate::engine::client::Client;
 use crate::engine::lease::Lease;

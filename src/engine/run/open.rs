@@ -1,6 +1,6 @@
 //! Opening everything that a run needs, and closing it in good order.
 
-use super::stages::{Progress, Which};
+use super::stages::{Progress, Stores, Which};
 use super::{Backup, Run};
 use crate::engine::client::Client;
 use crate::engine::lease::{Holder, Lease};
@@ -35,6 +35,7 @@ impl Run {
     pub(super) async fn open(
         settings: &Settings,
         which: Which,
+        stores: &Stores,
         events: Events,
         stop: Stop,
     ) -> Result<Self> {
@@ -42,6 +43,7 @@ impl Run {
         let pace = Arc::new(Pace::new(settings.run.transfers, settings.run.bwlimit));
         let connector = Connector {
             settings,
+            stores,
             pace,
             events: events.clone(),
             stop: stop.clone(),
@@ -285,6 +287,7 @@ fn no_snapshot(sync_target: Option<String>) -> Base {
 /// Connects to targets, which share one pace.
 struct Connector<'a> {
     settings: &'a Settings,
+    stores: &'a Stores,
     pace: Arc<Pace>,
     events: Events,
     stop: Stop,
@@ -292,10 +295,17 @@ struct Connector<'a> {
 
 impl Connector<'_> {
     async fn client(&self, side: Side, target: &Target, how: &Connection) -> Result<Client> {
-        let options = ConnectOptions {
-            transfers: self.settings.run.transfers,
+        let given = match side {
+            Side::Sync => &self.stores.sync,
+            Side::Backup => &self.stores.backup,
         };
-        let store: Arc<dyn Store> = Arc::new(S3Store::connect(target, how, options).await?);
+        let store: Arc<dyn Store> = match given {
+            Some(store) => Arc::clone(store),
+            None => {
+                let transfers = self.settings.run.transfers;
+                Arc::new(S3Store::connect(target, how, ConnectOptions { transfers }).await?)
+            }
+        };
         let retrier = Retrier::new(Arc::clone(&self.pace), self.stop.clone(), PATIENCE_AT_FIRST);
         Ok(Client {
             side,

@@ -6,6 +6,7 @@ use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
 use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Summary, Time};
 use crate::plan::{DeleteVerdict, Plan, Task};
+use crate::store::Store;
 use std::sync::Arc;
 
 /// Which targets take part.
@@ -51,10 +52,30 @@ pub struct Ended {
     pub error: Option<Error>,
 }
 
+/// Stores to use in place of those that the settings name: wrapped ones, or models.
+#[derive(Clone, Default)]
+pub struct Stores {
+    /// In place of the sync target's.
+    pub sync: Option<Arc<dyn Store>>,
+    /// In place of the backup target's.
+    pub backup: Option<Arc<dyn Store>>,
+}
+
 /// Runs a command from the first look to the release of the leases.
 pub async fn run(settings: &Settings, which: Which, events: Events, stop: Stop) -> Ended {
+    run_on(settings, which, &Stores::default(), events, stop).await
+}
+
+/// The same on given stores.
+pub async fn run_on(
+    settings: &Settings,
+    which: Which,
+    stores: &Stores,
+    events: Events,
+    stop: Stop,
+) -> Ended {
     let stop = stop.with_budget(settings.run.time_budget);
-    let mut run = match Run::open(settings, which, events, stop).await {
+    let mut run = match Run::open(settings, which, stores, events, stop).await {
         Ok(run) => run,
         Err(error) => {
             let exit = error.exit_before_first_write();

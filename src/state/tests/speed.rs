@@ -1,10 +1,12 @@
-//! How long 100,000 entries take: printed for people (`--nocapture`), never asserted.
+//! How long 100,000 entries take, for people; nothing is asserted of it:
+//! `cargo test --release --lib state::tests::speed -- --ignored --nocapture`
 
 use super::support::{base, file_row, now, state};
 use crate::state::{Change, State, View};
 use std::time::Instant;
 
 #[test]
+#[ignore = "takes long unoptimised, and says something only to who reads it"]
 fn a_hundred_thousand_entries() {
     let rows: Vec<_> = (0..100_000)
         .map(|n| file_row(format!("2026/{:03}/{n:06}.jpg", n % 997), &[n as u8; 9]))

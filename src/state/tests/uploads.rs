@@ -71,8 +71,12 @@ fn a_removed_upload_takes_its_parts_with_it() {
     state.add_parts(&one.id, &[part(2)]).unwrap();
     assert_eq!(state.uploads().unwrap(), std::slice::from_ref(&two));
     assert_eq!(state.parts_of(&two.id).unwrap(), [part(1)]);
-    state.save_upload(&one).unwrap();
-    assert_eq!(state.parts_of(&one.id).unwrap(), []);
+    // The last row's number is used again.
+    state.remove_upload(&two.id).unwrap();
+    for upload in [&one, &two] {
+        state.save_upload(upload).unwrap();
+        assert_eq!(state.parts_of(&upload.id).unwrap(), []);
+    }
 }
 
 #[test]
