@@ -1,3 +1,139 @@
 //! The `tidelock` command.
 
-fn main() {}
+mod cli;
+mod signals;
+
+use cli::{Invocation, Parsed};
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use tidelock::commands::{self, Outcome};
+use tidelock::config::{self, Environment, Loaded};
+use tidelock::engine::stop::Stop;
+use tidelock::model::{self, Error, Event, Events};
+use tidelock::report::{self, Mode};
+
+/// What still runs in the background when a command has ended gets so long to end too.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let begun = Instant::now();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let colour = colour();
+    let environment = match Environment::of_process() {
+        Ok(environment) => environment,
+        Err(error) => {
+            report::print_error(&error.to_string(), colour);
+            return ExitCode::from(error.exit_code().code());
+        }
+    };
+    let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    match cli::parse(&arguments, &environment, interactive) {
+        Ok(Parsed::Text(text)) => {
+            // Nobody reads it: no error.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Ok(Parsed::Command(invocation)) => start(invocation, &environment, colour, begun),
+        Err(error) => usage(&error, &arguments, begun),
+    }
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+fn usage(error: &clap::Error, arguments: &[OsString], begun: Instant) -> ExitCode {
+    let _ = error.print();
+    if error.exit_code() == 0 {
+        return ExitCode::SUCCESS;
+    }
+    if arguments.iter().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text).trim();
+        let error = Error::Usage(text.to_owned());
+        let command = cli::command_name(arguments);
+        report::print_failed_start(command, model::ExitCode::Usage, begun.elapsed(), &error);
+    }
+    ExitCode::from(model::ExitCode::Usage.code())
+}
+
+fn start(
+    invocation: Invocation,
+    environment: &Environment,
+    colour: bool,
+    begun: Instant,
+) -> ExitCode {
+    let filter = environment.get("TIDELOCK_LOG");
+    let loaded = report::start_logging(invocation.verbose, filter, colour)
+        .map_err(Error::Usage)
+        .and_then(|()| config::load(&invocation.flags, environment, invocation.command.needs()));
+    let json = invocation.json || asks_for_json(environment);
+    let mode = Mode {
+        json,
+        quiet: invocation.quiet,
+        verbose: invocation.verbose,
+        terminal: std::io::stderr().is_terminal(),
+        colour,
+    };
+    match loaded {
+        Ok(loaded) => run(invocation, &loaded, mode, begun),
+        Err(error) => {
+            report::print_error(&error.to_string(), colour);
+            let exit = error.exit_before_first_write();
+            if json {
+                let name = invocation.command.name();
+                report::print_failed_start(name, exit, begun.elapsed(), &error);
+            }
+            ExitCode::from(exit.code())
+        }
+    }
+}
+
+fn run(invocation: Invocation, loaded: &Loaded, mode: Mode, begun: Instant) -> ExitCode {
+    let (events, receiver) = Events::channel();
+    let reporter = report::start(mode, receiver);
+    for warning in &loaded.warnings {
+        events.send(Event::Warning(warning.clone()));
+    }
+    let name = invocation.command.name();
+    let outcome = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => {
+            let rows = reporter.rows();
+            let stop = Stop::new(loaded.settings.run.time_budget);
+            let outcome = runtime.block_on(async {
+                signals::listen(&stop);
+                let settings = &loaded.settings;
+                commands::dispatch(invocation.command, settings, &rows, events, stop).await
+            });
+            runtime.shutdown_timeout(LAST_GRACE);
+            outcome
+        }
+        Err(error) => Outcome::failed(Error::Failed(format!("no threads to run on: {error}"))),
+    };
+    reporter.finish(
+        name,
+        outcome.exit,
+        begun.elapsed(),
+        &outcome.summary,
+        outcome.error.as_ref(),
+    );
+    ExitCode::from(outcome.exit.code())
+}
+
+/// A summary is due even where the settings can't be read.
+fn asks_for_json(environment: &Environment) -> bool {
+    let text = environment.get("TIDELOCK_JSON").unwrap_or_default();
+    matches!(
+        text.to_ascii_lowercase().as_str(),
+        "1" | "true" | "yes" | "on"
+    )
+}
+
+/// Whether standard error may be coloured; <https://no-color.org> says how to refuse.
+fn colour() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !refused && !dumb && std::io::stderr().is_terminal()
+}

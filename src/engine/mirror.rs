@@ -2,7 +2,9 @@
 
 use crate::engine::client::Client;
 use crate::model::{
-    Content, Crc64, RelPath, StoreError, StoreErrorKind, StoreResult, Time, key::KeyBase, time,
+    Content, Crc64, RelPath, StoreError, StoreErrorKind, StoreResult, Time,
+    key::{KeyBase, PATH_METADATA},
+    time,
 };
 use crate::plan::Copyable;
 use crate::store::{Attributes, Complete, Condition, Copy, CopySource, Head, Put, Written};
@@ -52,7 +54,10 @@ impl MirrorWriter {
     }
 
     fn attributes(&self, path: &RelPath, mtime: Time, blake3: Option<String>) -> Attributes {
-        let mut metadata = self.keys.key_of(path).metadata;
+        let mut metadata: Vec<(String, String)> = Vec::new();
+        if let Some(path) = self.keys.key_of(path).path_metadata {
+            metadata.push((PATH_METADATA.to_owned(), path));
+        }
         metadata.push(("mtime".to_owned(), time::to_decimal_seconds(mtime)));
         metadata.extend(blake3.map(|hex| ("blake3".to_owned(), hex)));
         Attributes {

@@ -1,9 +1,18 @@
-//! Runs plans.
+//! Runs plans: everything that moves bytes or commits snapshots.
 
 pub mod buffers;
 pub mod client;
+pub mod host;
+pub mod lease;
+pub mod listing;
+pub mod look;
+pub mod memory;
 pub mod mirror;
 pub mod pace;
+pub mod restore;
 pub mod retry;
+pub mod run;
 pub mod stop;
+pub mod tally;
+pub mod transfer;
 pub mod versions;

@@ -3,7 +3,8 @@
 use crate::engine::client::Client;
 use crate::model::{
     Content, Crc64, Error, Mode, RelPath, Result, Retention, StoreError, StoreErrorKind,
-    StoreResult, Stored, Time, key::KeyBase,
+    StoreResult, Stored, Time,
+    key::{KeyBase, PATH_METADATA},
 };
 use crate::store::{Attributes, Complete, Condition, Copy, Put, Written};
 use bytes::Bytes;
@@ -90,7 +91,10 @@ impl Versions {
     }
 
     async fn attributes(&self, path: &RelPath, blake3: Option<String>) -> StoreResult<Attributes> {
-        let mut metadata = self.keys.key_of(path).metadata;
+        let mut metadata: Vec<(String, String)> = Vec::new();
+        if let Some(path) = self.keys.key_of(path).path_metadata {
+            metadata.push((PATH_METADATA.to_owned(), path));
+        }
         metadata.extend(blake3.map(|hex| ("blake3".to_owned(), hex)));
         Ok(Attributes {
             content_type: None,
@@ -209,11 +213,12 @@ impl Versions {
             uncertain |= error.kind.may_have_happened() || gone;
             let kind = error.kind;
             let pause = attempts.pause(error).await;
-            if uncertain && (pause.is_ok() || gone) {
-                if let Some(written) = self.look_up(key, size, crc).await? {
-                    tracing::info!(key, ?kind, "a write with unknown outcome had succeeded");
-                    return Ok(written);
-                }
+            if uncertain
+                && (pause.is_ok() || gone)
+                && let Some(written) = self.look_up(key, size, crc).await?
+            {
+                tracing::info!(key, ?kind, "a write with unknown outcome had succeeded");
+                return Ok(written);
             }
             pause?;
         }
@@ -288,7 +293,7 @@ impl Versions {
         };
         let count = self.written[way as usize].fetch_add(1, Ordering::Relaxed);
         match claimed {
-            Some(retention) if count % SAMPLE != 0 => Ok(Locked {
+            Some(retention) if !count.is_multiple_of(SAMPLE) => Ok(Locked {
                 stored,
                 until: retention.until,
             }),

@@ -1,38 +1,14 @@
 //! Paths to object keys and back.
+//!
+//! A key is its base (`<prefix>/` on the sync target, `<prefix>/files/` on the backup target)
+//! followed by the path, byte for byte but for what [`encode`] must escape. Three exceptions go
+//! below `<base>.tidelock/long/`, see [`KeyBase::key_of`].
+//!
+//! Keys do not sort as paths do: escaping moves a name, and so does a long key. Whoever merges a
+//! scan (path order) with a listing (key order) must map first and sort then.
 
-use crate::model::RelPath;
+mod base;
+mod escape;
 
-/// A key below a base (`<prefix>/` or `<prefix>/files/`), escaped where S3 needs it.
-pub fn encode(_path: &RelPath) -> String {
-    String::new()
-}
-
-/// The path that [`encode`] made this key from.
-pub fn decode(_key: &str) -> Option<RelPath> {
-    None
-}
-
-/// Stub.
-pub struct KeyBase {
-    base: String,
-}
-/// Stub.
-pub struct ObjectKey {
-    /** k */
-    pub key: String,
-    /** m */
-    pub metadata: Vec<(String, String)>,
-}
-impl KeyBase {
-    /// Stub.
-    pub fn new(base: String) -> Self {
-        Self { base }
-    }
-    /// Stub.
-    pub fn key_of(&self, path: &RelPath) -> ObjectKey {
-        ObjectKey {
-            key: format!("{}{}", self.base, encode(path)),
-            metadata: vec![],
-        }
-    }
-}
+pub use base::{KeyBase, KeyPath, ObjectKey, PATH_METADATA, path_of_long};
+pub use escape::{decode, encode};

@@ -14,6 +14,7 @@ pub mod subtree;
 mod summary;
 mod target;
 pub mod time;
+pub mod when;
 
 pub use checksum::{Blake3, Content, Crc64};
 pub use entry::{Entry, Identity, Kind, Seen, Stored};

@@ -53,6 +53,11 @@ pub enum Mirror {
         /// Its bytes.
         size: u64,
     },
+    /// An object that certainly has another content, which no committed snapshot may hold.
+    Foreign {
+        /// Its ETag.
+        etag: String,
+    },
     /// An object whose content is in a committed snapshot by now, whatever it is.
     Cleared {
         /// Its ETag.
@@ -65,9 +70,10 @@ impl Mirror {
     pub fn etag(&self) -> Option<&str> {
         match self {
             Self::Off | Self::Absent => None,
-            Self::Holds { etag } | Self::Unknown { etag, .. } | Self::Cleared { etag } => {
-                Some(etag)
-            }
+            Self::Holds { etag }
+            | Self::Unknown { etag, .. }
+            | Self::Foreign { etag }
+            | Self::Cleared { etag } => Some(etag),
         }
     }
 }

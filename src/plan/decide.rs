@@ -69,12 +69,7 @@ pub enum SyncStep {
         condition: Condition,
     },
     /// The object's content is in no committed snapshot: it must be kept first.
-    Rescue {
-        /// The object's ETag.
-        etag: String,
-        /// The object's bytes.
-        size: u64,
-    },
+    Rescue,
 }
 
 /// What is known of the file's content with regard to the sync target.
@@ -103,6 +98,7 @@ pub struct SyncView<'a> {
 /// | holds remembered, uncommitted | other | rescue |
 /// | unknown | equal | adopt |
 /// | unknown | other | rescue |
+/// | foreign | – | rescue |
 /// | cleared | – | copy or upload over exactly that object |
 pub fn sync_step(view: SyncView<'_>) -> SyncStep {
     let SyncView {
@@ -125,15 +121,9 @@ pub fn sync_step(view: SyncView<'_>) -> SyncStep {
         Mirror::Holds { etag } if known.is_some_and(|known| known.committed) => {
             send(Condition::IfMatch(etag.clone()))
         }
-        Mirror::Holds { etag } => SyncStep::Rescue {
-            etag: etag.clone(),
-            size: known.map_or(0, |known| known.entry.size()),
-        },
+        Mirror::Holds { .. } | Mirror::Foreign { .. } => SyncStep::Rescue,
         Mirror::Unknown { etag, .. } if equal => SyncStep::Adopt { etag: etag.clone() },
-        Mirror::Unknown { etag, size } => SyncStep::Rescue {
-            etag: etag.clone(),
-            size: *size,
-        },
+        Mirror::Unknown { .. } => SyncStep::Rescue,
         Mirror::Cleared { etag } => send(Condition::IfMatch(etag.clone())),
     }
 }
@@ -169,10 +159,6 @@ mod tests {
         let fresh = SyncStep::Upload {
             condition: Condition::IfAbsent,
         };
-        let rescue = |size| SyncStep::Rescue {
-            etag: "e".into(),
-            size,
-        };
         let touch = SyncStep::Touch { etag: "e".into() };
         let adopt = SyncStep::Adopt { etag: "e".into() };
         // mirror, committed, same content, same time, equal -> step
@@ -184,9 +170,9 @@ mod tests {
             (&holds, false, true, true, false, SyncStep::Keep),
             (&holds, true, true, false, false, touch),
             (&holds, true, false, false, false, over.clone()),
-            (&holds, false, false, false, false, rescue(0)),
+            (&holds, false, false, false, false, SyncStep::Rescue),
             (&unknown, true, true, true, true, adopt),
-            (&unknown, true, true, true, false, rescue(3)),
+            (&unknown, true, true, true, false, SyncStep::Rescue),
             (&cleared, false, false, false, false, over),
         ];
         for (row, (mirror, committed, same_content, same_time, equal, step)) in

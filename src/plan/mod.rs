@@ -5,6 +5,7 @@ mod compare;
 mod decide;
 mod guard;
 mod renew;
+pub mod restore;
 
 pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, Plan, Task};
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};

@@ -1,1 +1,163 @@
-//! Shows events.
+//! Shows what happens: text for people, JSON Lines for programs, progress, logs.
+//!
+//! Events are shown by a thread of their own, so that a terminal that was stopped, or a pipe that
+//! nobody reads, never holds up a run. A closed output ends the showing and nothing else.
+
+mod human;
+mod json;
+mod log;
+mod out;
+mod progress;
+mod rows;
+mod shower;
+mod text;
+
+pub use log::start_logging;
+pub use rows::Rows;
+pub use text::{plain, show_bytes, show_count, show_elapsed};
+
+use crate::model::{Error, Event, ExitCode, Failure, Summary};
+use out::{Out, Shared};
+use shower::Shower;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// How to show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Mode {
+    /// Standard output is JSON Lines alone.
+    pub json: bool,
+    /// Nothing but errors and warnings.
+    pub quiet: bool,
+    /// How often `-v` was given: from 1 on every file is named.
+    pub verbose: u8,
+    /// Standard error is a terminal.
+    pub terminal: bool,
+    /// Colours are wanted there.
+    pub colour: bool,
+}
+
+/// Shows events until it is finished.
+pub struct Reporter {
+    mode: Mode,
+    out: Shared,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Begins to show events on standard output and standard error.
+pub fn start(mode: Mode, receiver: UnboundedReceiver<Event>) -> Reporter {
+    let out = Out::shared(std::io::stdout());
+    let err = Out::shared(std::io::stderr());
+    start_on(mode, receiver, out, err)
+}
+
+fn start_on(
+    mode: Mode,
+    mut receiver: UnboundedReceiver<Event>,
+    out: Shared,
+    err: Shared,
+) -> Reporter {
+    let ended = Arc::new(AtomicBool::new(false));
+    let mut shower = Shower::new(mode, Arc::clone(&out), err);
+    let thread = std::thread::Builder::new()
+        .name("report".to_owned())
+        .spawn({
+            let ended = Arc::clone(&ended);
+            move || shower.run(&mut receiver, &ended)
+        });
+    Reporter {
+        mode,
+        out,
+        ended,
+        // Without a thread (the system refused one) the run goes on in silence.
+        thread: thread.ok(),
+    }
+}
+
+impl Reporter {
+    /// For commands that print rows.
+    pub fn rows(&self) -> Rows {
+        Rows::new(self.mode.json, Arc::clone(&self.out))
+    }
+
+    /// Shows what was still waiting, then the error (on standard error), then the summary, which
+    /// in JSON is the last line.
+    pub fn finish(
+        mut self,
+        command: &str,
+        exit: ExitCode,
+        elapsed: Duration,
+        summary: &Summary,
+        error: Option<&Error>,
+    ) {
+        self.stop();
+        if let Some(error) = error {
+            print_error(&error.to_string(), self.mode.colour);
+        }
+        let mut out = out::lock(&self.out);
+        if self.mode.json {
+            let extra = error.map(failure_of);
+            out.line(&json::summary(command, exit, elapsed, summary, extra));
+        } else if !self.mode.quiet {
+            for line in human::summary(exit, elapsed, summary) {
+                out.line(&line);
+            }
+        }
+        out.flush();
+    }
+
+    fn stop(&mut self) {
+        self.ended.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic of the thread has been printed; the summary still stands.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Prints an error where people look for it; no error if they don't.
+pub fn print_error(message: &str, colour: bool) {
+    let mut err = Out::new(std::io::stderr());
+    err.line(&human::error(message, colour));
+    err.flush();
+}
+
+/// Prints a JSON summary of a command that failed before anything could begin.
+pub fn print_failed_start(command: &str, exit: ExitCode, elapsed: Duration, error: &Error) {
+    let extra = Some(failure_of(error));
+    let line = json::summary(command, exit, elapsed, &Summary::default(), extra);
+    let mut out = Out::new(std::io::stdout());
+    out.line(&line);
+    out.flush();
+}
+
+fn failure_of(error: &Error) -> Failure {
+    let (path, stage) = match error {
+        Error::Usage(_) => (String::new(), "configuration"),
+        Error::Io { path, .. } => (path.to_string_lossy().into_owned(), "disk"),
+        Error::Store(error) => (error.place.clone(), error.operation),
+        Error::Refused(_) => (String::new(), "guard"),
+        Error::Held(_) => (String::new(), "lease"),
+        Error::Format(_) => (String::new(), "format"),
+        _ => (String::new(), "command"),
+    };
+    Failure {
+        path,
+        stage,
+        message: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -86,6 +86,11 @@ pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
+/// An entry with the fields of a manifest's line, for output.
+pub fn as_line(entry: &Entry) -> impl Serialize {
+    line_of(entry)
+}
+
 fn line_of(entry: &Entry) -> Line<'_> {
     let (path, path_base64) = text_or_base64(Some(entry.path.as_bytes()));
     let (target, target_base64) = text_or_base64(entry.target.as_deref());

@@ -81,7 +81,7 @@ fn whole(prefix: &str) -> ListRequest {
 }
 
 /// Proves page by page that a listing goes forward.
-struct Order<'a> {
+pub struct Order<'a> {
     store: &'a dyn Store,
     operation: &'static str,
     prefix: &'a str,
@@ -92,7 +92,8 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    fn new(store: &'a dyn Store, operation: &'static str, prefix: &'a str) -> Self {
+    /// Nothing seen yet.
+    pub fn new(store: &'a dyn Store, operation: &'static str, prefix: &'a str) -> Self {
         Self {
             store,
             operation,
@@ -103,7 +104,11 @@ impl<'a> Order<'a> {
         }
     }
 
-    fn object(&mut self, key: &str) -> StoreResult<()> {
+    /// The next object's key.
+    ///
+    /// # Errors
+    /// `Invalid` where it is not behind the one before, or outside of the prefix.
+    pub fn object(&mut self, key: &str) -> StoreResult<()> {
         self.inside(key)?;
         if self.last.as_deref().is_some_and(|last| last >= key) {
             return Err(self.broken("the listing repeats itself or is out of order"));
@@ -112,7 +117,11 @@ impl<'a> Order<'a> {
         Ok(())
     }
 
-    fn version(&mut self, key: &str, version_id: &str) -> StoreResult<()> {
+    /// The next version.
+    ///
+    /// # Errors
+    /// `Invalid` where it was there before, or is outside of the prefix.
+    pub fn version(&mut self, key: &str, version_id: &str) -> StoreResult<()> {
         self.inside(key)?;
         if self.last.as_deref() != Some(key) {
             self.ids.clear();
@@ -132,7 +141,11 @@ impl<'a> Order<'a> {
         Err(self.broken("the listing has a key outside of the prefix"))
     }
 
-    fn next<T>(&mut self, page: &Page<T>) -> StoreResult<Option<Cursor>> {
+    /// Where to go on after a page.
+    ///
+    /// # Errors
+    /// `Invalid` where the page leads back to itself.
+    pub fn next<T>(&mut self, page: &Page<T>) -> StoreResult<Option<Cursor>> {
         if page.next.is_some() && page.next == self.cursor {
             return Err(self.broken("the listing repeats itself instead of going on"));
         }

@@ -8,6 +8,7 @@ pub mod listing;
 pub mod model;
 pub mod s3;
 
+pub use listing::Order;
 pub use s3::{ConnectOptions, S3Store};
 
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
@@ -169,7 +170,9 @@ pub struct Version {
 /// One page of a listing. `next` is opaque; absent at the end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page<T> {
-    /// In the order of the keys' bytes; versions of a key newest first.
+    /// In the order of the keys' bytes; versions of a key newest first. S3's listings name markers
+    /// apart from versions and times in whole seconds, so a marker that is not the latest may
+    /// stand before or behind a version of the same second.
     pub items: Vec<T>,
     /// Common prefixes, where a delimiter was asked for.
     pub prefixes: Vec<String>,
@@ -279,6 +282,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The bucket's name.
     fn bucket(&self) -> &str;
+
+    /// Whether conditions are checked by the store itself, in the same request. Where they are
+    /// not, two writers can both find theirs fulfilled; a store that was never asked says true.
+    fn conditional_writes(&self) -> bool {
+        true
+    }
 
     /// The time by the server's clock, from the newest answer's `Date`; asks where there was none.
     async fn now(&self) -> StoreResult<Time>;

@@ -14,5 +14,8 @@
 )]
 mod support;
 
+mod contract;
 mod harness;
+mod keys;
+mod s3;
 mod snapshot;

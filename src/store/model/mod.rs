@@ -55,6 +55,8 @@ pub struct ModelStore {
     bucket: String,
     faults: Faults,
     requests: Mutex<Requests>,
+    /// As this client says of itself; the model's own conditions always hold.
+    conditional_writes: bool,
 }
 
 impl ModelStore {
@@ -89,6 +91,16 @@ impl ModelStore {
             bucket: bucket.to_owned(),
             faults: Faults::default(),
             requests: Mutex::new(Requests::new()),
+            conditional_writes: true,
+        }
+    }
+
+    /// A client that says of the store that it checks no conditions by itself.
+    #[must_use]
+    pub fn without_conditional_writes(self) -> Self {
+        Self {
+            conditional_writes: false,
+            ..self
         }
     }
 
@@ -170,6 +182,10 @@ impl Store for ModelStore {
 
     fn bucket(&self) -> &str {
         &self.bucket
+    }
+
+    fn conditional_writes(&self) -> bool {
+        self.conditional_writes
     }
 
     async fn now(&self) -> StoreResult<Time> {

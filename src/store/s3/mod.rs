@@ -7,11 +7,12 @@
 //! | `credentials` | whose keys sign |
 //! | `transport` | TLS, pool, proxies |
 //! | `call` | one request, sent once, with our own time limits |
-//! | `errors` | vendors' answers into meanings |
+//! | `errors`, `answer` | failures and vendors' codes into meanings |
 //! | `abilities` | what a store turned out not to know, and the way around it |
 //! | `objects`, `uploads`, `pages`, `buckets` | the API itself |
 
 mod abilities;
+mod answer;
 mod body;
 mod buckets;
 mod call;
@@ -23,6 +24,8 @@ mod endpoint;
 mod errors;
 mod objects;
 mod pages;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod uploads;
 
@@ -74,6 +77,10 @@ impl Store for S3Store {
 
     fn bucket(&self) -> &str {
         &self.bucket
+    }
+
+    fn conditional_writes(&self) -> bool {
+        self.abilities.way().conditions
     }
 
     async fn now(&self) -> StoreResult<Time> {

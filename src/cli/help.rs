@@ -1,0 +1,135 @@
+//! Examples at the end of each command's help.
+
+pub(super) const TIDELOCK: &str = "\
+Sync keeps your copies the same. Backup keeps the copies you had. Tidelock does both from one
+read of the library.
+
+Examples:
+  tidelock init                                     set up: buckets, library, tidelock.toml
+  tidelock run                                      tonight's run
+  tidelock run ~/Pictures --sync-to s3://my-photos/library --backup-to s3://my-photos-vault/library
+  tidelock restore --to ~/restored                  the latest snapshot
+  tidelock snapshots                                what there is to restore
+
+Settings: flags beat TIDELOCK_* variables (TIDELOCK_SYNC_TO, TIDELOCK_BACKUP_RETENTION, ...),
+these beat tidelock.toml (./tidelock.toml, then ~/.config/tidelock/tidelock.toml).
+Credentials: the AWS chain, a profile for each target (--sync-profile, --backup-profile), or
+TIDELOCK_SYNC_ACCESS_KEY_ID, TIDELOCK_SYNC_SECRET_ACCESS_KEY, and the same with BACKUP.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 some files not stored, 4 refused by a
+guard, 5 damage or risk found, 6 another run is at work, 7 stopped, run again, 130 interrupted.";
+
+pub(super) const RUN: &str = "\
+Examples:
+  tidelock run                            the library, the targets and all else from tidelock.toml
+  tidelock run photos                     one of several configured libraries, by name
+  tidelock run ./photos -n                print the plan, touch nothing
+  tidelock run ~/Pictures --sync-to s3://my-photos/library --backup-to s3://my-photos-vault/library
+  tidelock run --time-budget 5h --bwlimit 10M
+  tidelock run --max-delete 100%          allow this run's deletes after a look at them";
+
+pub(super) const SYNC: &str = "\
+Objects are overwritten or deleted only once a snapshot of the backup holds what they hold. Where
+no backup target is configured, deletes are final.
+
+Examples:
+  tidelock sync
+  tidelock sync ~/Pictures --sync-to s3://my-photos/library -n
+  tidelock sync --without-backup          without a look at the backup that is configured";
+
+pub(super) const BACKUP: &str = "\
+Lock retention says how long each version can't be deleted (--retention, --mode). The keep policy
+says which snapshots stay when pruning; the two are apart.
+
+Examples:
+  tidelock backup
+  tidelock backup ~/Pictures --backup-to s3://my-photos-vault/library --retention 90d
+  tidelock backup --checksum              read and compare every file";
+
+pub(super) const RESTORE: &str = "\
+Takes the newest snapshot that is not suspect, unless --at or --snapshot says otherwise. Files that
+are right already are left alone, so an interrupted restore goes on where it was.
+
+Examples:
+  tidelock restore --to ~/restored
+  tidelock restore 2024/summer --to ~/restored --at 2026-11-01
+  tidelock restore --to ~/restored --at \"3 days ago\" -n
+  tidelock restore --to ~/restored --backup-to s3://my-photos-vault/library   on a new machine";
+
+pub(super) const SNAPSHOTS: &str = "\
+Examples:
+  tidelock snapshots
+  tidelock snapshots --json | jq -r 'select(.id) | .id'";
+
+pub(super) const LS: &str = "\
+Examples:
+  tidelock ls
+  tidelock ls 2024/summer
+  tidelock ls --at 2026-11-01 --json";
+
+pub(super) const INIT: &str = "\
+Makes the buckets or accepts existing ones: the backup's with versioning and object lock, the
+mirror's plain. Asks on a terminal for what the flags leave open. Keys are only used, never written.
+
+Examples:
+  tidelock init
+  tidelock init ~/Pictures --sync-to s3://my-photos/library --backup-to s3://my-photos-vault/library
+  tidelock init --endpoint https://s3.example.org --region eu-central-1 --retention 90d";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  tidelock completions bash > ~/.local/share/bash-completion/completions/tidelock
+  tidelock completions zsh  > ~/.zfunc/_tidelock
+  tidelock completions fish > ~/.config/fish/completions/tidelock.fish";
+
+pub(super) const MAN: &str = "\
+Examples:
+  tidelock man | man -l -
+  tidelock man restore > ~/.local/share/man/man1/tidelock-restore.1";
+
+pub(super) const PULL: &str = "\
+Examples:
+  tidelock pull --to ~/Pictures";
+
+pub(super) const HISTORY: &str = "\
+Examples:
+  tidelock history 2024/summer/a.jpg";
+
+pub(super) const DIFF: &str = "\
+Examples:
+  tidelock diff 20261122T021500Z-1a2b3c4d latest";
+
+pub(super) const STATUS: &str = "\
+Examples:
+  tidelock status";
+
+pub(super) const VERIFY: &str = "\
+Examples:
+  tidelock verify
+  tidelock verify --read-data=10          the bytes of a tenth of the versions too";
+
+pub(super) const RENEW: &str = "\
+Extends lock retention; the keep policy has no part in it.
+
+Examples:
+  tidelock renew";
+
+pub(super) const PRUNE: &str = "\
+The keep policy decides which snapshots stay. Lock retention decides when what nobody needs any
+more can go.
+
+Examples:
+  tidelock prune -n";
+
+pub(super) const DOCTOR: &str = "\
+Examples:
+  tidelock doctor";
+
+pub(super) const POLICY: &str = "\
+Examples:
+  tidelock policy writer
+  tidelock policy writer --provider b2";
+
+pub(super) const RECOVERY_CARD: &str = "\
+Examples:
+  tidelock recovery-card > recovery-card.txt";

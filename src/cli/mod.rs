@@ -1,0 +1,309 @@
+//! The command line. clap stays in this folder: what leaves it is plain data.
+
+mod common;
+mod help;
+mod print;
+#[cfg(test)]
+mod tests;
+
+use clap::{Args, Parser, Subcommand};
+use common::Common;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use tidelock::commands::{self, init, ls, reading, restore, run::Which};
+use tidelock::config::{Environment, Flags, Raw};
+
+/// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
+#[derive(Parser, Debug)]
+#[command(name = "tidelock", version, about, max_term_width = 100, after_help = help::TIDELOCK)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Backup, then sync, from one scan and one read: the nightly job
+    #[command(after_help = help::RUN)]
+    Run(Library),
+    /// The mirror alone
+    #[command(after_help = help::SYNC)]
+    Sync {
+        #[command(flatten)]
+        library: Library,
+        /// Do not look at the backup: what is overwritten or deleted may be in no snapshot
+        #[arg(long)]
+        without_backup: bool,
+    },
+    /// The locked versions alone
+    #[command(after_help = help::BACKUP)]
+    Backup(Library),
+    /// Bring files back from the backup target
+    #[command(after_help = help::RESTORE)]
+    Restore(Restore),
+    /// Bring the mirror to a folder, on a second machine
+    #[command(hide = true, after_help = help::PULL)]
+    Pull {
+        /// The folder
+        #[arg(long, value_name = "DIR", visible_alias = "target")]
+        to: PathBuf,
+    },
+    /// List the snapshots
+    #[command(after_help = help::SNAPSHOTS)]
+    Snapshots,
+    /// List the files of a snapshot
+    #[command(after_help = help::LS)]
+    Ls {
+        /// A folder or file, relative to the library
+        path: Option<OsString>,
+        #[command(flatten)]
+        snapshot: Snapshot,
+    },
+    /// All versions of one file
+    #[command(hide = true, after_help = help::HISTORY)]
+    History {
+        /// Relative to the library
+        path: OsString,
+    },
+    /// What changed between two snapshots
+    #[command(hide = true, after_help = help::DIFF)]
+    Diff {
+        /// A snapshot's id
+        a: String,
+        /// Another's
+        b: String,
+    },
+    /// What is in sync, what is protected until when, what is at risk
+    #[command(hide = true, after_help = help::STATUS)]
+    Status,
+    /// Prove that every snapshot can be restored
+    #[command(hide = true, visible_alias = "check", after_help = help::VERIFY)]
+    Verify {
+        /// Read the bytes too, of all or so many percent of the versions
+        #[arg(long, value_name = "PCT", num_args = 0..=1, require_equals = true,
+              default_missing_value = "100")]
+        read_data: Option<String>,
+    },
+    /// Extend the lock retention of what is still referenced
+    #[command(hide = true, after_help = help::RENEW)]
+    Renew,
+    /// Drop snapshots by the keep policy, and what nobody needs and no lock retention holds
+    #[command(hide = true, visible_alias = "forget", after_help = help::PRUNE)]
+    Prune,
+    /// Make the buckets and tidelock.toml
+    #[command(after_help = help::INIT)]
+    Init {
+        #[command(flatten)]
+        library: Library,
+        /// Whose S3 it is: aws, b2, minio or other
+        #[arg(long, value_name = "NAME")]
+        provider: Option<String>,
+    },
+    /// Probe the stores
+    #[command(hide = true, after_help = help::DOCTOR)]
+    Doctor,
+    /// Print a least-privilege policy
+    #[command(hide = true, after_help = help::POLICY)]
+    Policy {
+        /// Whose: writer, reader, …
+        role: String,
+        /// In the form of this provider
+        #[arg(long, value_name = "NAME")]
+        provider: Option<String>,
+    },
+    /// Print what is needed to restore from nothing
+    #[command(hide = true, after_help = help::RECOVERY_CARD)]
+    RecoveryCard,
+    /// Print completions for a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = help::MAN)]
+    Man {
+        /// Of one command
+        command: Option<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Library {
+    /// The folder, or the name of a configured library
+    library: Option<OsString>,
+}
+
+#[derive(Args, Debug)]
+struct Snapshot {
+    /// As it was then: 2026-11-01, an RFC 3339 time, or "3 days ago"
+    #[arg(long, value_name = "TIME", conflicts_with = "snapshot")]
+    at: Option<String>,
+    /// A snapshot's id, or latest
+    #[arg(long, value_name = "ID")]
+    snapshot: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct Restore {
+    /// Folders or files, relative to the library; everything without any
+    paths: Vec<OsString>,
+    /// The folder to restore into
+    #[arg(long, value_name = "DIR", visible_alias = "target")]
+    to: PathBuf,
+    #[command(flatten)]
+    snapshot: Snapshot,
+    /// Replace files that are there and differ
+    #[arg(long)]
+    overwrite: bool,
+    /// Only what was deleted within this time, such as 7d
+    #[arg(long, value_name = "DURATION")]
+    deleted_since: Option<String>,
+    /// One certain version of the path
+    #[arg(long, value_name = "ID")]
+    version_id: Option<String>,
+    /// Choose from a list
+    #[arg(long)]
+    pick: bool,
+    /// Have archived versions retrieved: standard or bulk
+    #[arg(long, value_name = "TIER", value_parser = ["standard", "bulk"])]
+    thaw: Option<String>,
+}
+
+/// What was asked for.
+pub(crate) enum Parsed {
+    /// A text to print.
+    Text(String),
+    /// A command to run.
+    Command(Invocation),
+}
+
+/// A command to run.
+pub(crate) struct Invocation {
+    pub(crate) command: commands::Command,
+    pub(crate) flags: Flags,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: u8,
+}
+
+/// Reads the command line.
+pub(crate) fn parse(
+    arguments: &[OsString],
+    environment: &Environment,
+    interactive: bool,
+) -> Result<Parsed, clap::Error> {
+    let Cli { verb, common } = Cli::try_parse_from(arguments)?;
+    let (json, quiet, verbose) = (common.json, common.quiet, common.verbose);
+    let (library, extra) = verb.settings();
+    let mut flags = common.into_flags(library);
+    for (id, flag, raw) in extra {
+        flags.set(id, flag, raw);
+    }
+    let command = match verb {
+        Verb::Run(_) => commands::Command::Run(Which::Run),
+        Verb::Sync { .. } => commands::Command::Run(Which::Sync),
+        Verb::Backup(_) => commands::Command::Run(Which::Backup),
+        Verb::Restore(args) => commands::Command::Restore(args.into_args()),
+        Verb::Pull { .. } => commands::Command::Pull,
+        Verb::Snapshots => commands::Command::Snapshots,
+        Verb::Ls { path, snapshot } => commands::Command::Ls(ls::Ls {
+            paths: path.into_iter().collect(),
+            which: snapshot.into_which(),
+        }),
+        Verb::History { .. } => commands::Command::History,
+        Verb::Diff { .. } => commands::Command::Diff,
+        Verb::Status => commands::Command::Status,
+        Verb::Verify { .. } => commands::Command::Verify,
+        Verb::Renew => commands::Command::Renew,
+        Verb::Prune => commands::Command::Prune,
+        Verb::Init { .. } => commands::Command::Init(init::Args {
+            flags: flags.clone(),
+            environment: environment.clone(),
+            interactive,
+        }),
+        Verb::Doctor => commands::Command::Doctor,
+        Verb::Policy { .. } => commands::Command::Policy,
+        Verb::RecoveryCard => commands::Command::RecoveryCard,
+        Verb::Completions { shell } => return Ok(Parsed::Text(print::completions(shell))),
+        Verb::Man { command } => return print::man(command.as_deref()).map(Parsed::Text),
+    };
+    Ok(Parsed::Command(Invocation {
+        command,
+        flags,
+        json,
+        quiet,
+        verbose,
+    }))
+}
+
+/// The command's name among arguments that could not be read, for the summary.
+pub(crate) fn command_name(arguments: &[OsString]) -> &str {
+    let names: Vec<String> = print::command()
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    arguments
+        .iter()
+        .skip(1)
+        .filter_map(|argument| argument.to_str())
+        .find(|argument| names.iter().any(|name| name == argument))
+        .unwrap_or("")
+}
+
+impl Verb {
+    /// The library and the settings that only this command takes as flags.
+    fn settings(&self) -> (Option<OsString>, Vec<(&'static str, &'static str, Raw)>) {
+        match self {
+            Self::Run(library) | Self::Backup(library) => (library.library.clone(), Vec::new()),
+            Self::Sync {
+                library,
+                without_backup,
+            } => {
+                let flag = ("without_backup", "--without-backup", Raw::Boolean(true));
+                let given = without_backup.then_some(flag);
+                (library.library.clone(), given.into_iter().collect())
+            }
+            Self::Init { library, provider } => {
+                let given = provider
+                    .clone()
+                    .map(|name| ("provider", "--provider", Raw::Text(name)));
+                (library.library.clone(), given.into_iter().collect())
+            }
+            _ => (None, Vec::new()),
+        }
+    }
+}
+
+impl Snapshot {
+    fn into_which(self) -> reading::Which {
+        reading::Which {
+            at: self.at,
+            snapshot: self.snapshot,
+        }
+    }
+}
+
+impl Restore {
+    fn into_args(self) -> restore::Restore {
+        let later = [
+            ("--deleted-since", self.deleted_since.is_some()),
+            ("--version-id", self.version_id.is_some()),
+            ("--pick", self.pick),
+            ("--thaw", self.thaw.is_some()),
+        ];
+        restore::Restore {
+            paths: self.paths,
+            to: self.to,
+            which: self.snapshot.into_which(),
+            overwrite: self.overwrite,
+            not_available: later
+                .iter()
+                .find(|(_, given)| *given)
+                .map(|(flag, _)| *flag),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What commands share that look into the backup target.
+
+use crate::engine::pace::Pace;
+use crate::engine::retry::{PATIENCE, Retrier};
+use crate::engine::stop::Stop;
+use crate::model::{Error, Result, Settings, when};
+use crate::snapshot::{Select, Vault};
+use crate::store::{ConnectOptions, S3Store};
+use jiff::ZonedDateTime;
+use std::sync::Arc;
+
+/// The words of a user that say which snapshot is meant.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Which {
+    /// `--at TIME`.
+    pub at: Option<String>,
+    /// `--snapshot ID`, or `latest`.
+    pub snapshot: Option<String>,
+}
+
+impl Which {
+    pub(super) fn select(&self, now: &ZonedDateTime) -> Result<Select> {
+        match (&self.at, &self.snapshot) {
+            (None, None) => Ok(Select::Latest),
+            (None, Some(id)) => Ok(Select::id(id)),
+            (Some(at), None) => {
+                let time = when::parse(at, now);
+                let wrong = |why| Error::Usage(format!("--at {why}"));
+                time.map(Select::At).map_err(wrong)
+            }
+            (Some(_), Some(_)) => Err(Error::Usage(
+                "--at and --snapshot exclude each other: give one of them".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The backup target, to read from.
+pub(super) struct Backup {
+    pub(super) vault: Vault,
+    pub(super) retrier: Retrier,
+}
+
+impl Backup {
+    pub(super) async fn open(settings: &Settings, stop: &Stop) -> Result<Self> {
+        let backup = settings.backup.as_ref().ok_or_else(|| {
+            Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
+        })?;
+        let transfers = settings.run.transfers;
+        let options = ConnectOptions { transfers };
+        let store = S3Store::connect(&backup.target, &backup.connection, options).await?;
+        let pace = Arc::new(Pace::new(transfers, settings.run.bwlimit));
+        Ok(Self {
+            vault: Vault::new(Arc::new(store), backup.target.clone()),
+            retrier: Retrier::new(pace, stop.clone(), PATIENCE),
+        })
+    }
+
+    pub(super) fn requests(&self) -> crate::model::Requests {
+        self.vault.store().requests()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_named_by_time_or_id_but_not_both() {
+        let now: ZonedDateTime = "2026-11-23T10:00:00[UTC]".parse().unwrap();
+        let which = |at: Option<&str>, snapshot: Option<&str>| {
+            let which = Which {
+                at: at.map(str::to_owned),
+                snapshot: snapshot.map(str::to_owned),
+            };
+            which.select(&now)
+        };
+        assert_eq!(which(None, None).unwrap(), Select::Latest);
+        assert_eq!(which(None, Some("latest")).unwrap(), Select::Latest);
+        let time = "2026-11-22T10:00:00Z".parse().unwrap();
+        assert_eq!(which(Some("1d"), None).unwrap(), Select::At(time));
+        assert!(matches!(which(Some("soon"), None), Err(Error::Usage(_))));
+        assert!(matches!(which(Some("1d"), Some("1")), Err(Error::Usage(_))));
+    }
+}

@@ -1,0 +1,51 @@
+//! What the command line gave, free of how it was parsed.
+
+use super::schema;
+use super::value::Raw;
+use super::values::{Origin, Values};
+use crate::model::{Error, Result};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Settings from the command line.
+#[derive(Clone, Default, Debug)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// The library: a configured one's name, or a path.
+    pub library: Option<OsString>,
+    settings: Vec<(&'static str, &'static str, Raw)>,
+}
+
+impl Flags {
+    /// Adds a setting by its id (`sync.to`) and the flag as it is typed (`--sync-to`).
+    pub fn set(&mut self, id: &'static str, flag: &'static str, raw: Raw) {
+        debug_assert!(schema::find(id).is_some(), "no setting is called {id}");
+        self.settings.push((id, flag, raw));
+    }
+
+    pub(super) fn settings(&self) -> Result<Values> {
+        let mut values = Values::default();
+        for (id, flag, raw) in &self.settings {
+            if let Some(key) = schema::find(id) {
+                values
+                    .add(key, raw.clone(), Origin::Flag(flag))
+                    .map_err(Error::Usage)?;
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// What a command can't do without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Needs {
+    /// The command's name, for the example in a message.
+    pub command: &'static str,
+    /// A library to read.
+    pub library: bool,
+    /// The sync target.
+    pub sync: bool,
+    /// The backup target.
+    pub backup: bool,
+}

@@ -1,0 +1,260 @@
+//! From all places to [`Settings`].
+
+use super::environment::Environment;
+use super::file::{self, Contents};
+use super::flags::{Flags, Needs};
+use super::library::{self, Chosen};
+use super::schema;
+use super::value::{Raw, Value};
+use super::values::{Given, Origin, Values};
+use super::{check, connection, missing, record};
+use crate::model::{
+    BackupSettings, Error, KeepPolicy, Limit, Mode, Result, RunSettings, Settings, SyncSettings,
+    Target, Via,
+};
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const DEFAULT_RETENTION: Duration = Duration::from_secs(60 * 86_400);
+
+/// What was found.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the command works with.
+    pub settings: Settings,
+    /// The file, where there is one.
+    pub file: Option<PathBuf>,
+    /// What people should know, short of an error.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the file, lays variables and flags over it, and checks the whole.
+///
+/// # Errors
+/// `Usage`, naming file and line, variable or flag, and how to write it right. Nothing has been
+/// touched.
+pub fn load(flags: &Flags, environment: &Environment, needs: Needs) -> Result<Loaded> {
+    let mut warnings = Vec::new();
+    let path = file::locate(flags.config.as_deref(), environment);
+    let contents = match &path {
+        Some(path) => file::read(path, environment)?,
+        None => Contents::default(),
+    };
+    let variables = environment.settings(&mut warnings)?;
+    let mut typed = flags.settings()?;
+    for path in typed.paths() {
+        *path = environment.absolute(path);
+    }
+
+    let selector = flags.library.as_deref();
+    let selector = selector.or_else(|| environment.get("TIDELOCK_LIBRARY").map(OsStr::new));
+    let given = |id: &str| variables.get(id).is_some() || typed.get(id).is_some();
+    let needs_choice =
+        needs.library || (needs.sync && !given("sync.to")) || (needs.backup && !given("backup.to"));
+    let chosen = match library::choose(selector, &contents, environment) {
+        Err(_) if !needs_choice => Chosen::default(),
+        chosen => chosen?.unwrap_or_default(),
+    };
+
+    let mut values = aws_endpoint(environment)?;
+    values.merge(&contents.values);
+    values.merge(&chosen.table);
+    values.merge(&variables);
+    values.merge(&typed);
+    place_library(&mut values, &chosen, contents.is_list)?;
+
+    let settings = settings(&values, chosen.path, environment)?;
+    check::check(&settings, &values)?;
+    missing::check(&settings, needs)?;
+    warnings.extend(not_yet(&values));
+    Ok(Loaded {
+        settings,
+        file: path,
+        warnings,
+    })
+}
+
+/// Settings that people would rely on, were they not told.
+fn not_yet(values: &Values) -> Option<String> {
+    let ids = ["metrics_file", "notify.url", "notify.command"];
+    let given: Vec<&str> = ids
+        .into_iter()
+        .filter(|id| values.get(id).is_some())
+        .collect();
+    (!given.is_empty()).then(|| format!("without effect in this version: {}", given.join(", ")))
+}
+
+/// The endpoint that the AWS variables name, lowest of all.
+fn aws_endpoint(environment: &Environment) -> Result<Values> {
+    let mut values = Values::default();
+    let name = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+        .into_iter()
+        .find(|name| environment.get(name).is_some());
+    if let (Some(name), Some(key)) = (name, schema::find("endpoint")) {
+        let text = environment.get(name).unwrap_or_default().to_owned();
+        values
+            .add(key, Raw::Text(text), Origin::Aws(name))
+            .map_err(Error::Usage)?;
+    }
+    Ok(values)
+}
+
+/// One prefix holds one library: the name of a listed library ends the prefixes that the file
+/// gives for all of them.
+fn place_library(values: &mut Values, chosen: &Chosen, is_list: bool) -> Result<()> {
+    if !is_list {
+        return Ok(());
+    }
+    for id in ["sync.to", "backup.to"] {
+        let from_file = values.get(id).is_some_and(Given::is_from_file);
+        let Some(target) = values.target(id).filter(|_| from_file) else {
+            continue;
+        };
+        match (&chosen.listed_as, &chosen.path) {
+            (Some(name), _) => {
+                let placed = format!("{target}/{name}");
+                let placed = Target::parse(&placed).map_err(Error::Usage)?;
+                values.replace(id, Value::Target(placed));
+            }
+            (None, Some(path)) => {
+                return Err(Error::Usage(format!(
+                    "{} is none of the configured libraries, so it has no place in {target}: add \
+                     it to the file as a [[library]] with a name, or give --sync-to and \
+                     --backup-to",
+                    path.display()
+                )));
+            }
+            (None, None) => {}
+        }
+    }
+    Ok(())
+}
+
+fn settings(
+    values: &Values,
+    library_path: Option<PathBuf>,
+    environment: &Environment,
+) -> Result<Settings> {
+    let library = library::settings(values, library_path);
+    let mut record = record::of(values);
+    if let Some(library) = &library {
+        record["library"]["path"] = library.path.to_string_lossy().into();
+    }
+    Ok(Settings {
+        sync: sync(values, environment)?,
+        backup: backup(values, environment)?,
+        run: run(values, environment)?,
+        library,
+        record,
+    })
+}
+
+fn sync(values: &Values, environment: &Environment) -> Result<Option<SyncSettings>> {
+    let Some(target) = values.target("sync.to") else {
+        return Ok(None);
+    };
+    let overridden = |id: &str| values.get(id).is_some_and(Given::is_from_flag);
+    Ok(Some(SyncSettings {
+        target: target.clone(),
+        connection: connection::resolve(values, "sync", environment)?,
+        max_delete: values
+            .limit("sync.max_delete")
+            .unwrap_or(Limit::Percent(10.0)),
+        max_change: values
+            .limit("sync.max_change")
+            .unwrap_or(Limit::Percent(50.0)),
+        max_delete_override: overridden("sync.max_delete"),
+        max_change_override: overridden("sync.max_change"),
+        storage_class: values.text("sync.storage_class").map(str::to_owned),
+        sse: values.text("sync.sse").map(str::to_owned),
+    }))
+}
+
+fn backup(values: &Values, environment: &Environment) -> Result<Option<BackupSettings>> {
+    let Some(target) = values.target("backup.to") else {
+        return Ok(None);
+    };
+    let retention = values
+        .duration("backup.retention")
+        .unwrap_or(DEFAULT_RETENTION);
+    let mode = values.text("backup.mode").and_then(Mode::parse);
+    let via = match values.text("backup.via") {
+        Some("upload") => Via::Upload,
+        Some("copy") => Via::Copy,
+        _ => Via::Auto,
+    };
+    Ok(Some(BackupSettings {
+        target: target.clone(),
+        connection: connection::resolve(values, "backup", environment)?,
+        mode: mode.unwrap_or(Mode::Governance),
+        retention,
+        renew_below: values
+            .duration("backup.renew_below")
+            .unwrap_or(retention / 2),
+        accept_irrevocable: values.switch("backup.accept_irrevocable").unwrap_or(false),
+        via,
+        storage_class: values.text("backup.storage_class").map(str::to_owned),
+        sse: values.text("backup.sse").map(str::to_owned),
+        keep: keep(values),
+    }))
+}
+
+/// The keep policy: what is given, and nothing else; the default where nothing is.
+fn keep(values: &Values) -> KeepPolicy {
+    let count = |name: &str| {
+        let number = values.number(&format!("backup.keep.{name}"));
+        number.map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX))
+    };
+    let given = KeepPolicy {
+        last: count("last"),
+        hourly: count("hourly"),
+        daily: count("daily"),
+        weekly: count("weekly"),
+        monthly: count("monthly"),
+        yearly: count("yearly"),
+        within: values.text("backup.keep.within").map(str::to_owned),
+    };
+    if given == KeepPolicy::default() {
+        return KeepPolicy {
+            last: 7,
+            daily: 14,
+            weekly: 8,
+            monthly: 24,
+            yearly: 10,
+            ..KeepPolicy::default()
+        };
+    }
+    given
+}
+
+fn run(values: &Values, environment: &Environment) -> Result<RunSettings> {
+    let defaults = RunSettings::default();
+    let switch = |id: &str| values.switch(id).unwrap_or(false);
+    let state_dir = values.path("state_dir").or_else(|| {
+        environment
+            .xdg("XDG_STATE_HOME", ".local/state")
+            .map(|folder| folder.join("tidelock"))
+    });
+    let transfers = values
+        .number("transfers")
+        .and_then(|number| usize::try_from(number).ok());
+    Ok(RunSettings {
+        state_dir: state_dir.ok_or_else(|| {
+            Error::Usage(
+                "there is no home folder to keep the state in: give --state-dir or set \
+                 TIDELOCK_STATE_DIR"
+                    .to_owned(),
+            )
+        })?,
+        dry_run: switch("dry_run"),
+        transfers: transfers.unwrap_or(defaults.transfers),
+        memory: values.number("memory").unwrap_or(defaults.memory),
+        bwlimit: values.number("bwlimit").filter(|&rate| rate > 0),
+        allow_empty: switch("allow_empty"),
+        checksum: switch("checksum"),
+        time_budget: values.duration("time_budget"),
+        without_backup: switch("without_backup"),
+        yes: switch("yes"),
+    })
+}

@@ -1,0 +1,123 @@
+//! Fetches ranges of versions, bounded in requests and in memory.
+
+use crate::engine::buffers::{Buffers, Share};
+use crate::engine::retry::Retrier;
+use crate::model::{Event, Events, Side, StoreError, StoreErrorKind, StoreResult, Stored};
+use crate::store::{ByteRange, Store};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The longest range asked for at once: where a request's latency no longer matters.
+const RANGE: u64 = 8 << 20;
+
+/// Bytes in memory; their share of the budget is given back when they are dropped.
+pub(super) struct Held {
+    /// The bytes.
+    pub(super) bytes: Bytes,
+    _share: Share,
+}
+
+/// What all fetches share.
+pub(super) struct Fetcher {
+    store: Arc<dyn Store>,
+    retrier: Retrier,
+    buffers: Buffers,
+    range: u64,
+    parallel: usize,
+    fetched: AtomicU64,
+    events: Events,
+}
+
+impl Fetcher {
+    /// Requests go at the retrier's pace; about `memory` bytes are held at most.
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        retrier: Retrier,
+        transfers: usize,
+        memory: u64,
+        events: Events,
+    ) -> Self {
+        Self {
+            store,
+            retrier,
+            // A body is gathered from the network's pieces, so for a moment it is there twice.
+            buffers: Buffers::new(memory / 2),
+            range: range_length(memory),
+            parallel: transfers.max(1),
+            fetched: AtomicU64::new(0),
+            events,
+        }
+    }
+
+    /// Bytes of a range: a power of two, so that each is a subtree of the file's BLAKE3.
+    pub(super) fn range_length(&self) -> u64 {
+        self.range
+    }
+
+    /// How many ranges, or files, are worth asking for at once.
+    pub(super) fn parallel(&self) -> usize {
+        self.parallel
+    }
+
+    /// Bytes that have come so far, repeated ones included.
+    pub(super) fn fetched(&self) -> u64 {
+        self.fetched.load(Ordering::Relaxed)
+    }
+
+    /// Fetches `len` (at least 1, at most a range) bytes from `first` on, waiting for its turn.
+    ///
+    /// # Errors
+    /// The store's, once trying again is of no use. An answer of another length counts as damaged
+    /// on the way.
+    pub(super) async fn range(&self, stored: &Stored, first: u64, len: u64) -> StoreResult<Held> {
+        let share = self.buffers.take(len).await;
+        let bytes = self.retrier.run(|| self.once(stored, first, len)).await?;
+        self.fetched.fetch_add(len, Ordering::Relaxed);
+        self.events.send(Event::Bytes {
+            side: Side::Backup,
+            count: len,
+        });
+        Ok(Held {
+            bytes,
+            _share: share,
+        })
+    }
+
+    async fn once(&self, stored: &Stored, first: u64, len: u64) -> StoreResult<Bytes> {
+        self.retrier.pace().bandwidth(len).await;
+        let range = ByteRange {
+            first,
+            last: first + len - 1,
+        };
+        let version = Some(stored.version_id.as_str());
+        let fetched = self.store.get(&stored.key, version, Some(range)).await?;
+        if fetched.body.len() as u64 == len {
+            return Ok(fetched.body);
+        }
+        Err(StoreError {
+            kind: StoreErrorKind::Checksum,
+            operation: "GetObject",
+            place: format!("{}/{}", self.store.place(), stored.key),
+            message: format!("sent {} bytes instead of {len}", fetched.body.len()),
+        })
+    }
+}
+
+/// Half of the memory must hold at least two ranges, so that one is written while one comes.
+fn range_length(memory: u64) -> u64 {
+    let quarter = (memory / 4).max(1 << 20);
+    RANGE.min(1 << quarter.ilog2())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_powers_of_two_that_fit_into_the_memory() {
+        assert_eq!(range_length(256 << 20), 8 << 20);
+        assert_eq!(range_length(20 << 20), 4 << 20);
+        assert_eq!(range_length(0), 1 << 20);
+    }
+}

@@ -1,0 +1,169 @@
+//! One file: look, fetch, prove, hand over to be named.
+
+use super::content::{Lost, blocking, fill, hash_file};
+use super::fetch::Fetcher;
+use super::folder::Place;
+use super::publish::{Ready, taken};
+use super::tally::Tally;
+use super::temp::{self, Temp};
+use crate::model::{Blake3, Content, Entry, Error, Result, Stored};
+use crate::plan::restore::{Existing, Step, step};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// A file whose version is gone or damaged; another snapshot may know another version.
+#[derive(Clone, Debug)]
+pub(super) struct LostFile {
+    pub(super) entry: Entry,
+    pub(super) why: String,
+}
+
+/// What all files share.
+pub(super) struct Files {
+    pub(super) fetcher: Fetcher,
+    pub(super) existing: Existing,
+    pub(super) tally: Arc<Tally>,
+    pub(super) lost: Mutex<Vec<LostFile>>,
+}
+
+impl Files {
+    pub(super) fn new(fetcher: Fetcher, existing: Existing, tally: Arc<Tally>) -> Self {
+        Self {
+            fetcher,
+            existing,
+            tally,
+            lost: Mutex::default(),
+        }
+    }
+
+    /// Restores one file from the version that its entry names; the tally hears how it went, once
+    /// it has its name.
+    pub(super) async fn restore(
+        &self,
+        entry: Entry,
+        place: Place,
+        publisher: &mpsc::Sender<Ready>,
+    ) {
+        match self.attempt(&entry, place, publisher).await {
+            Ok(()) => {}
+            Err(Lost::Content(why)) => {
+                let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+                lost.push(LostFile { entry, why });
+            }
+            Err(Lost::Error(error)) => self.tally.failed(&entry.path, error),
+        }
+    }
+
+    /// As [`Files::restore`], with the failure for the caller to judge.
+    ///
+    /// # Errors
+    /// Whatever kept the file from being written.
+    pub(super) async fn attempt(
+        &self,
+        entry: &Entry,
+        place: Place,
+        publisher: &mpsc::Sender<Ready>,
+    ) -> Result<(), Lost> {
+        let (content, stored) = named(entry)?;
+        let replace = match self.decide(entry, &place).await? {
+            Step::Create => false,
+            Step::Replace => true,
+            Step::Keep | Step::Touch | Step::Compare => {
+                self.tally.unchanged();
+                return Ok(());
+            }
+            refused => return Err(refusal(refused, &place).into()),
+        };
+        let temp = self.begin(&place, content.size).await?;
+        fill(&self.fetcher, stored, &content, &temp).await?;
+        let (mode, mtime, at) = (entry.mode, entry.mtime, place.path());
+        let temp = blocking(move || {
+            temp.dress(mode, mtime).map_err(Error::io(at))?;
+            Ok(temp)
+        })
+        .await?;
+        let ready = Ready {
+            temp,
+            place,
+            replace,
+            path: entry.path.clone(),
+            size: content.size,
+        };
+        let ended = |_| Error::Failed("the restore was given up".into());
+        Ok(publisher.send(ready).await.map_err(ended)?)
+    }
+
+    /// What to do for a file, by what is there; time and mode are set here where only they differ.
+    ///
+    /// # Errors
+    /// `Damage` where the snapshot names no version, `Io` where what is there can't be read.
+    pub(super) async fn decide(&self, entry: &Entry, place: &Place) -> Result<Step> {
+        let (content, _) = named(entry)?;
+        let (place, existing) = (place.clone(), self.existing);
+        let (mode, mtime) = (entry.mode, entry.mtime);
+        blocking(move || {
+            let there = place.there().map_err(Error::io(place.path()))?;
+            let mut decided = step(&content, mtime, there, None, existing);
+            if decided == Step::Compare {
+                let hash = hash(&place)?;
+                decided = step(&content, mtime, there, Some(hash), existing);
+            }
+            if decided == Step::Touch {
+                let file = place.open().map_err(Error::io(place.path()))?;
+                temp::dress(&file, mode, mtime).map_err(Error::io(place.path()))?;
+            }
+            Ok(decided)
+        })
+        .await
+    }
+
+    async fn begin(&self, place: &Place, size: u64) -> Result<Arc<Temp>> {
+        let place = place.clone();
+        // A small file is written in one piece as soon as it is there.
+        let reserve = size > self.fetcher.range_length();
+        blocking(move || {
+            let temp = Temp::create(&place.folder).map_err(Error::io(place.path()))?;
+            if reserve {
+                temp.reserve(size).map_err(Error::io(place.path()))?;
+            }
+            Ok(Arc::new(temp))
+        })
+        .await
+    }
+}
+
+fn hash(place: &Place) -> Result<Blake3> {
+    let file = place.open().map_err(Error::io(place.path()))?;
+    hash_file(file).map_err(Error::io(place.path()))
+}
+
+fn named(entry: &Entry) -> Result<(Content, &Stored)> {
+    match (entry.content, &entry.stored) {
+        (Some(content), Some(stored)) => Ok((content, stored)),
+        _ => Err(Error::Damage(format!(
+            "{}: the snapshot names no version for this file",
+            entry.path
+        ))),
+    }
+}
+
+/// What people read where something may not be replaced.
+pub(super) fn refusal(step: Step, place: &Place) -> Error {
+    let path = place.path();
+    let path = path.display();
+    Error::Refused(match step {
+        Step::FolderInTheWay => {
+            format!("{path}: a folder is where a file belongs; move it away")
+        }
+        Step::Twin => format!(
+            "{path}: this disk can't tell the name from another one that is there (they differ \
+             only in case or Unicode form); restore it by its path into another folder"
+        ),
+        _ => format!("{path}: something else is there; --overwrite replaces it"),
+    })
+}
+
+/// A second name for a file that is there.
+pub(super) fn link(from: &Place, to: &Place, replace: bool) -> Result<()> {
+    temp::link(from, to, replace).map_err(|error| taken(error, to))
+}

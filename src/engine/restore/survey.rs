@@ -1,0 +1,159 @@
+//! The look before the first byte: what there is to restore, what is there already, what it takes.
+
+use super::content::blocking;
+use super::folder::Walk;
+use crate::model::{Action, Entry, Event, Events, Kind, RelPath, Result};
+use crate::plan::restore::{Existing, Selection, Step, There, step};
+use futures::stream::{Stream, StreamExt};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::pin::pin;
+
+/// Carried paths are counted, and so many of them named.
+const NAMED: usize = 10;
+
+/// What was found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Survey {
+    /// Regular files selected.
+    pub(super) files: u64,
+    /// Bytes that must come, as far as sizes and times tell.
+    pub(super) fetch: u64,
+    /// Bytes that the disk must have free.
+    pub(super) grow: u64,
+    /// Entries that wait for all files: empty folders and further names of a file.
+    pub(super) after_files: u64,
+    /// Symbolic links.
+    pub(super) symlinks: u64,
+    /// Sockets, FIFOs, devices: never restored.
+    pub(super) specials: u64,
+    /// Entries that the snapshot took over from an older one.
+    pub(super) carried: u64,
+    /// The first of them.
+    pub(super) carried_names: Vec<RelPath>,
+    /// Which of the paths asked for the snapshot has.
+    pub(super) found: HashSet<RelPath>,
+}
+
+/// Where and how the survey looks.
+#[derive(Clone)]
+pub(super) struct Look {
+    pub(super) root: PathBuf,
+    pub(super) existing: Existing,
+    pub(super) dry_run: bool,
+    pub(super) events: Events,
+}
+
+/// Goes through all entries once, touching nothing.
+///
+/// # Errors
+/// `Io` if the folder can't be opened.
+pub(super) async fn survey(
+    entries: impl Stream<Item = Vec<Entry>>,
+    selection: &Selection,
+    look: &Look,
+) -> Result<Survey> {
+    let root = look.root.clone();
+    let mut walk = blocking(move || Walk::to_look(&root)).await?;
+    let mut survey = Survey::default();
+    let mut entries = pin!(entries);
+    while let Some(chunk) = entries.next().await {
+        for entry in &chunk {
+            survey
+                .found
+                .extend(selection.roots_of(&entry.path).cloned());
+        }
+        let look = look.clone();
+        (walk, survey) = blocking(move || {
+            for entry in &chunk {
+                survey.count(entry, walk.as_mut(), &look);
+            }
+            Ok((walk, survey))
+        })
+        .await?;
+    }
+    Ok(survey)
+}
+
+impl Survey {
+    fn count(&mut self, entry: &Entry, walk: Option<&mut Walk>, look: &Look) {
+        if entry.carried {
+            self.carried += 1;
+            if self.carried_names.len() < NAMED {
+                self.carried_names.push(entry.path.clone());
+            }
+        }
+        match entry.kind {
+            Kind::Special => self.specials += 1,
+            Kind::Symlink => self.symlinks += 1,
+            Kind::Dir => self.after_files += 1,
+            Kind::File => self.count_file(entry, walk, look),
+        }
+        if look.dry_run && entry.kind != Kind::File && entry.kind != Kind::Special {
+            tell(entry, Action::Restore, &look.events);
+        }
+    }
+
+    fn count_file(&mut self, entry: &Entry, walk: Option<&mut Walk>, look: &Look) {
+        self.files += 1;
+        let Some(content) = &entry.content else {
+            return;
+        };
+        let place = walk.and_then(|walk| walk.place(&entry.path).ok().flatten());
+        let there = place
+            .and_then(|place| place.there().ok())
+            .unwrap_or(There::Nothing);
+        let step = step(content, entry.mtime, there, None, look.existing);
+        let writes = matches!(step, Step::Create | Step::Replace);
+        if look.dry_run {
+            match step {
+                Step::Create | Step::Replace => tell(entry, Action::Restore, &look.events),
+                // Whether the content differs is only known after hashing it.
+                Step::Keep | Step::Touch | Step::Compare => {}
+                Step::Differs | Step::FolderInTheWay | Step::Twin => {
+                    tell(entry, Action::Refuse, &look.events);
+                }
+            }
+        }
+        if entry.hardlink.is_some() {
+            self.after_files += 1;
+        } else if writes {
+            self.fetch += content.size;
+            let freed = match there {
+                There::File { size, .. } => size,
+                _ => 0,
+            };
+            self.grow += content.size.saturating_sub(freed);
+        }
+    }
+
+    /// For people: what was carried.
+    pub(super) fn carried_note(&self) -> Option<String> {
+        let mut names: Vec<_> = self
+            .carried_names
+            .iter()
+            .map(|name| name.display())
+            .collect();
+        let rest = self.carried - names.len() as u64;
+        if rest > 0 {
+            names.push(format!("and {rest} more").into());
+        }
+        (self.carried > 0).then(|| {
+            format!(
+                "{} paths come from an older snapshot, because the run could not see them: {}",
+                self.carried,
+                names.join(", ")
+            )
+        })
+    }
+}
+
+fn tell(entry: &Entry, action: Action, events: &Events) {
+    events.send(Event::File {
+        path: entry.path.clone(),
+        action,
+        side: None,
+        size: entry.size(),
+        planned: true,
+    });
+}

@@ -1,0 +1,166 @@
+//! Committing snapshots, and bringing the state up to them.
+
+use super::Run;
+use crate::engine::host;
+use crate::model::{Event, Result};
+use crate::snapshot::{CommitRequest, Loaded, Lock, Named, commit};
+use crate::state::{Base, StateHandle, View};
+use futures::stream::{self, Stream};
+use std::time::Instant;
+
+/// Chunks of a manifest in flight: each may hold 64 MiB of lines at worst, a few at most.
+const CHUNKS_AT_A_TIME: usize = 4;
+
+/// A snapshot's rows, page by page.
+fn entries(state: &StateHandle, view: View) -> impl Stream<Item = Result<Named>> + Send + use<> {
+    let rows = state.rows(view);
+    stream::try_unfold(rows, |mut rows| async move {
+        loop {
+            let Some(found) = rows.next().await? else {
+                return Ok(None);
+            };
+            let row = found.row;
+            // Left by `sync` alone: nothing stored it, so no snapshot can name it.
+            if row.entry.kind == crate::model::Kind::File && row.entry.stored.is_none() {
+                tracing::debug!(path = %row.entry.path, "not stored yet, not named");
+                continue;
+            }
+            let named = Named {
+                locked_until: row.locked_until,
+                entry: row.entry,
+            };
+            return Ok(Some((named, rows)));
+        }
+    })
+}
+
+impl Run {
+    /// Commits what this run has stored. Without a backup target (or for `sync` alone) only the
+    /// state moves on.
+    pub(super) async fn commit(&mut self, complete: bool, rescued: Vec<Named>) -> Result<()> {
+        if self.backup.is_none() {
+            return self.fold_without_snapshot().await;
+        }
+        if !self.which.backs_up() {
+            return if rescued.is_empty() {
+                Ok(())
+            } else {
+                self.commit_rescued(rescued).await
+            };
+        }
+        self.events.send(Event::Phase("snapshot"));
+        self.check_leases().await?;
+        self.state.call(|state| state.freeze()).await?;
+        let loaded = self.write(View::Frozen, complete, rescued).await?;
+        let base = self.base_of(&loaded);
+        self.state.call(move |state| state.fold(&base)).await?;
+        self.state.flush().await?;
+        self.take_over_as_latest(loaded);
+        Ok(())
+    }
+
+    /// Commits a snapshot of its own for rescued content: the parent's entries and the rescue.
+    pub(super) async fn commit_rescued(&mut self, rescued: Vec<Named>) -> Result<()> {
+        let mut rescued = rescued;
+        rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        self.check_leases().await?;
+        let loaded = self.write(View::Base, false, rescued).await?;
+        let base = self.base_of(&loaded);
+        self.state.call(move |state| state.set_base(&base)).await?;
+        self.take_over_as_latest(loaded);
+        Ok(())
+    }
+
+    async fn write(&self, view: View, complete: bool, rescued: Vec<Named>) -> Result<Loaded> {
+        let Some(backup) = &self.backup else {
+            return Err(crate::model::Error::Failed("no backup target".to_owned()));
+        };
+        let Some(settings) = &self.settings.backup else {
+            return Err(crate::model::Error::Failed("no backup settings".to_owned()));
+        };
+        let request = CommitRequest {
+            parent: backup.latest.as_ref(),
+            claims: &backup.claims,
+            time: self.now().await?,
+            complete,
+            suspect: None,
+            library: self.label(),
+            host: host::Process::current().host,
+            sync_target: self.hints_for(),
+            lock: Lock {
+                mode: settings.mode,
+                period: settings.retention,
+            },
+            sse: settings.sse.clone(),
+            config: self.settings.record.clone(),
+            rescued,
+            parallel: CHUNKS_AT_A_TIME,
+        };
+        commit(&backup.vault, request, entries(&self.state, view)).await
+    }
+
+    fn label(&self) -> String {
+        let Some(library) = &self.settings.library else {
+            return String::new();
+        };
+        match &library.name {
+            Some(name) => name.clone(),
+            None => library.path.display().to_string(),
+        }
+    }
+
+    /// The sync target that the entries' hints are of: where this run has none, its parent's.
+    fn hints_for(&self) -> Option<String> {
+        self.sync_target().or_else(|| {
+            self.backup
+                .as_ref()?
+                .latest
+                .as_ref()?
+                .snapshot
+                .sync_target
+                .clone()
+        })
+    }
+
+    fn base_of(&self, loaded: &Loaded) -> Base {
+        Base {
+            snapshot: Some(loaded.snapshot.id.to_string()),
+            snapshot_blake3: Some(loaded.blake3),
+            complete: loaded.snapshot.complete,
+            sync_target: loaded.snapshot.sync_target.clone(),
+        }
+    }
+
+    fn take_over_as_latest(&mut self, loaded: Loaded) {
+        if let Some(backup) = &mut self.backup {
+            backup.claims.add_snapshot(&loaded);
+            backup.latest = Some(loaded);
+            backup.committed = Instant::now();
+        }
+    }
+
+    async fn fold_without_snapshot(&mut self) -> Result<()> {
+        let sync_target = self.sync_target();
+        self.state
+            .call(move |state| {
+                state.freeze()?;
+                let (snapshot, snapshot_blake3) = (None, None);
+                state.fold(&Base {
+                    snapshot,
+                    snapshot_blake3,
+                    complete: true,
+                    sync_target,
+                })
+            })
+            .await?;
+        self.state.flush().await
+    }
+
+    /// Makes sure that nobody else has taken the targets over.
+    pub(super) async fn check_leases(&self) -> Result<()> {
+        for lease in &self.leases {
+            lease.check().await?;
+        }
+        Ok(())
+    }
+}

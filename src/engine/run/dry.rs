@@ -1,0 +1,88 @@
+//! `--dry-run`: the plan, printed; nothing is touched.
+
+use super::Run;
+use crate::model::{Action, Event, ExitCode, RelPath, Result, Side};
+use crate::plan::{DeleteVerdict, Mirror, Plan, Task};
+
+impl Run {
+    /// Tells what a run would do, as far as that can be known without reading any file.
+    pub(super) async fn dry_run(&mut self, plan: Plan, scan_errors: bool) -> Result<()> {
+        for task in &plan.tasks {
+            self.predict(task).await?;
+        }
+        for path in &plan.special {
+            self.planned(path, Action::Skip, None, 0);
+        }
+        let verdict = self.judge(&plan, scan_errors).await?;
+        let action = match &verdict {
+            DeleteVerdict::Allowed => Action::Delete,
+            DeleteVerdict::Doubt | DeleteVerdict::Refused { .. } => Action::Refuse,
+        };
+        for extra in &plan.extras {
+            self.planned(
+                &extra.object.path,
+                action,
+                Some(Side::Sync),
+                extra.object.size,
+            );
+        }
+        if action == Action::Refuse {
+            for known in &plan.gone {
+                self.planned(&known.entry.path, Action::Carry, None, known.entry.size());
+            }
+        }
+        if let DeleteVerdict::Refused { why, override_flag } = verdict {
+            self.raise(ExitCode::Refused);
+            return Err(self.refusal(&why, &override_flag));
+        }
+        if scan_errors {
+            self.raise(ExitCode::Partial);
+        }
+        Ok(())
+    }
+
+    async fn predict(&self, task: &Task) -> Result<()> {
+        let (path, size) = (&task.seen.path, task.seen.size);
+        let moved = !task.same && self.memory.is_like(size, task.seen.mtime).await?;
+        let backs_up = self.backup.is_some() && self.which.backs_up();
+        let stored = task.same
+            && task
+                .known
+                .as_ref()
+                .is_some_and(|k| k.entry.stored.is_some());
+        if backs_up && !stored {
+            let action = if moved {
+                Action::Reference
+            } else {
+                Action::Upload
+            };
+            self.planned(path, action, Some(Side::Backup), size);
+        }
+        let send = if moved { Action::Copy } else { Action::Upload };
+        let actions: &[Action] = match &task.mirror {
+            Mirror::Off => &[],
+            Mirror::Holds { .. } if task.same => &[],
+            Mirror::Absent | Mirror::Holds { .. } | Mirror::Cleared { .. } => &[send],
+            Mirror::Unknown { size: theirs, .. } if *theirs == size => &[Action::Adopt],
+            Mirror::Unknown { .. } | Mirror::Foreign { .. } if self.backup.is_some() => {
+                &[Action::Rescue, send]
+            }
+            Mirror::Unknown { .. } | Mirror::Foreign { .. } => &[send],
+        };
+        for &action in actions {
+            self.planned(path, action, Some(Side::Sync), size);
+        }
+        Ok(())
+    }
+
+    fn planned(&self, path: &RelPath, action: Action, side: Option<Side>, size: u64) {
+        let path = path.clone();
+        self.events.send(Event::File {
+            path,
+            action,
+            side,
+            size,
+            planned: true,
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! A whole run: `run`, `sync` or `backup`.
+//!
+//! The order is what the promises rest on:
+//!
+//! 1. [`open`]: both targets, their leases, the state, the latest snapshot; nothing is written
+//!    before the backup target has proved versioning and lock.
+//! 2. [`look`]: scan and listing, compared with what is remembered: the plan.
+//! 3. [`rescue`]: foreign content of the mirror that is to be overwritten becomes a locked version,
+//!    named by a committed snapshot.
+//! 4. transfer: each file that needs it, read once, to both targets.
+//! 5. [`guard`]: may anything be deleted?
+//! 6. [`commit`]: locks that run out are renewed, then the snapshot is committed.
+//! 7. [`deletes`]: only now.
+
+mod checkpoint;
+mod commit;
+mod deletes;
+mod dry;
+mod guard;
+mod look;
+mod open;
+mod renew;
+mod rescue;
+mod stages;
+
+pub use stages::{Ended, Stores, Which, run, run_on};
+
+use crate::engine::client::Client;
+use crate::engine::lease::Lease;
+use crate::engine::memory::Memory;
+use crate::engine::mirror::MirrorWriter;
+use crate::engine::stop::Stop;
+use crate::engine::tally::Tally;
+use crate::engine::versions::Versions;
+use crate::model::{Events, ExitCode, Failure, Settings, Time};
+use crate::snapshot::{Claims, Loaded, Vault};
+use crate::state::StateHandle;
+use std::sync::Arc;
+
+/// Everything that a run holds.
+pub(crate) struct Run {
+    settings: Settings,
+    which: Which,
+    events: Events,
+    stop: Stop,
+    tally: Arc<Tally>,
+    state: StateHandle,
+    memory: Arc<Memory>,
+    sync: Option<Arc<MirrorWriter>>,
+    backup: Option<Backup>,
+    leases: Vec<Lease>,
+    /// No run into the sync target has ended with 0 yet.
+    first_run: bool,
+    /// Earlier runs may have left versions and uploads that no snapshot and no state names.
+    leftovers: bool,
+    /// What the exit code is so far.
+    exit: ExitCode,
+}
+
+/// The backup target's side of a run.
+struct Backup {
+    versions: Arc<Versions>,
+    vault: Vault,
+    latest: Option<Loaded>,
+    claims: Claims,
+    /// When a snapshot was committed last, or the run began.
+    committed: std::time::Instant,
+}
+
+impl Run {
+    /// Notes a failure that does not end the run.
+    fn fail(&self, path: impl Into<String>, stage: &'static str, message: impl Into<String>) {
+        let failure = Failure {
+            path: path.into(),
+            stage,
+            message: message.into(),
+        };
+        self.events
+            .send(crate::model::Event::Failed(failure.clone()));
+        self.tally.fail(failure);
+    }
+
+    /// Raises the exit code.
+    fn raise(&mut self, exit: ExitCode) {
+        self.exit = self.exit.and(exit);
+    }
+
+    /// The client whose server's clock counts.
+    fn clock(&self) -> Option<&Client> {
+        match (&self.backup, &self.sync) {
+            (Some(backup), _) => Some(backup.versions.client()),
+            (None, Some(sync)) => Some(sync.client()),
+            (None, None) => None,
+        }
+    }
+
+    /// Now, by the server's clock.
+    async fn now(&self) -> crate::model::Result<Time> {
+        match self.clock() {
+            Some(client) => Ok(client.call(|store| store.now()).await?),
+            None => Ok(crate::model::time::local_now()),
+        }
+    }
+
+    /// The sync target as snapshots name it.
+    fn sync_target(&self) -> Option<String> {
+        self.settings
+            .sync
+            .as_ref()
+            .map(|sync| sync.target.to_string())
+    }
+}

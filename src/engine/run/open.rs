@@ -1,0 +1,475 @@
+//! Opening everything that a run needs, and closing it in good order.
+
+use super::stages::{Progress, Stores, Which};
+use super::{Backup, Run};
+use crate::engine::client::Client;
+use crate::engine::lease::{Holder, Lease};
+use crate::engine::memory::Memory;
+use crate::engine::mirror::MirrorWriter;
+use crate::engine::pace::Pace;
+use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
+use crate::engine::stop::Stop;
+use crate::engine::tally::Tally;
+use crate::engine::versions::Versions;
+use crate::model::{
+    BackupSettings, Connection, Error, Event, Events, ExitCode, Mode, Result, Settings, Side,
+    SyncSettings, Target, Time,
+};
+use crate::snapshot::{Claims, Loaded, Vault, read_ledger};
+use crate::state::{Base, Opened, Row, Standing, State, StateHandle, StateKey, state_file};
+use crate::store::{ConnectOptions, S3Store, Store};
+use futures::StreamExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Locks of more than a year need consent, as compliance mode does.
+const LONG_RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Chunks fetched at a time when the state is rebuilt.
+const CHUNKS_AT_A_TIME: usize = 4;
+
+impl Run {
+    /// Opens both targets and the state. Nothing but leases is written, and in a dry run not even
+    /// those.
+    pub(super) async fn open(
+        settings: &Settings,
+        which: Which,
+        stores: &Stores,
+        events: Events,
+        stop: Stop,
+    ) -> Result<Self> {
+        check_settings(settings, which)?;
+        let pace = Arc::new(Pace::new(settings.run.transfers, settings.run.bwlimit));
+        let connector = Connector {
+            settings,
+            stores,
+            pace,
+            events: events.clone(),
+            stop: stop.clone(),
+        };
+        let sync = match settings.sync.as_ref().filter(|_| which.syncs()) {
+            Some(sync) => Some(connector.sync(sync).await?),
+            None => None,
+        };
+        let looks_at_backup = which.backs_up() || !settings.run.without_backup;
+        let backup = match settings.backup.as_ref().filter(|_| looks_at_backup) {
+            Some(backup) => Some(connector.backup(backup, which).await?),
+            None => None,
+        };
+        if which == Which::Sync && backup.is_none() {
+            let note =
+                "no backup target takes part: deletes and overwrites on the mirror are final";
+            events.send(Event::Note(note.to_owned()));
+        }
+        let (state, fresh) = open_state(settings, &events).await?;
+        let memory = Arc::new(Memory::new(state.clone()));
+        let mut run = Self {
+            settings: settings.clone(),
+            which,
+            events,
+            stop,
+            tally: Arc::new(Tally::default()),
+            state,
+            memory,
+            sync,
+            backup,
+            leases: Vec::new(),
+            first_run: true,
+            leftovers: fresh,
+            exit: ExitCode::Done,
+        };
+        run.take_leases().await?;
+        run.take_stock().await?;
+        Ok(run)
+    }
+
+    async fn take_leases(&mut self) -> Result<()> {
+        if self.settings.run.dry_run {
+            return Ok(());
+        }
+        let holder = Holder::new(&format!("tidelock {}", self.which.name()))?;
+        let clients = [
+            self.backup
+                .as_ref()
+                .map(|backup| backup.versions.client().clone()),
+            self.sync.as_ref().map(|sync| sync.client().clone()),
+        ];
+        for client in clients.into_iter().flatten() {
+            let lease = Lease::take(client, &holder).await?;
+            self.leftovers |= lease.leftovers();
+            self.leases.push(lease);
+        }
+        Ok(())
+    }
+
+    /// The latest snapshot, and the state brought up to it.
+    async fn take_stock(&mut self) -> Result<()> {
+        let latest = match &self.backup {
+            Some(backup) => backup.vault.latest().await?,
+            None => None,
+        };
+        let known = latest
+            .as_ref()
+            .map(|loaded| (loaded.snapshot.id.to_string(), loaded.blake3));
+        let has_backup = self.backup.is_some();
+        let standing = self
+            .state
+            .call(move |state| {
+                if !has_backup {
+                    // The state alone remembers; there is nothing that it could be behind.
+                    let snapshot = state
+                        .base()?
+                        .and_then(|b| b.snapshot.zip(b.snapshot_blake3));
+                    return state.reconcile(snapshot.as_ref().map(|(id, b)| (id.as_str(), *b)));
+                }
+                state.reconcile(known.as_ref().map(|(id, blake3)| (id.as_str(), *blake3)))
+            })
+            .await?;
+        if let Some(backup) = &mut self.backup {
+            let period = self
+                .settings
+                .backup
+                .as_ref()
+                .map(|b| b.retention)
+                .unwrap_or_default();
+            backup.claims = Claims::of(period, latest.as_ref(), &[]);
+            backup.latest = latest;
+        }
+        if standing == Standing::Stale {
+            self.rebuild().await?;
+        }
+        self.first_run = !self.is_settled().await?;
+        Ok(())
+    }
+
+    async fn is_settled(&self) -> Result<bool> {
+        let Some(target) = self.sync_target() else {
+            return Ok(true);
+        };
+        for lease in &self.leases {
+            if lease.settled().await.contains(&target) {
+                return Ok(true);
+            }
+        }
+        if let Some(backup) = self.backup.as_ref().filter(|_| self.settings.run.dry_run) {
+            let client = backup.versions.client();
+            if crate::engine::lease::read_settled(client)
+                .await?
+                .contains(&target)
+            {
+                return Ok(true);
+            }
+        }
+        self.state
+            .call(move |state| state.is_settled(&target))
+            .await
+    }
+
+    /// Fills the state from the latest snapshot.
+    async fn rebuild(&mut self) -> Result<()> {
+        let Some(backup) = &mut self.backup else {
+            let sync_target = self
+                .settings
+                .sync
+                .as_ref()
+                .map(|sync| sync.target.to_string());
+            let rebuild = self.state.rebuild().await?;
+            return rebuild.finish(no_snapshot(sync_target)).await;
+        };
+        let period = self
+            .settings
+            .backup
+            .as_ref()
+            .map(|b| b.retention)
+            .unwrap_or_default();
+        let now = backup.versions.client().call(|store| store.now()).await?;
+        let Some(latest) = backup.latest.clone() else {
+            let rebuild = self.state.rebuild().await?;
+            return rebuild.finish(no_snapshot(None)).await;
+        };
+        self.events.send(Event::Phase("rebuild"));
+        self.leftovers = true;
+        let ledger = read_ledger(&backup.vault, now, period).await?;
+        backup.claims = Claims::of(period, Some(&latest), &ledger);
+        self.fill(latest).await
+    }
+
+    async fn fill(&self, latest: Loaded) -> Result<()> {
+        let Some(backup) = &self.backup else {
+            return Ok(());
+        };
+        let snapshot = &latest.snapshot;
+        let hints = self
+            .sync_target()
+            .is_none_or(|own| snapshot.sync_target == Some(own));
+        let mut rebuild = self.state.rebuild().await?;
+        let chunks = backup
+            .vault
+            .entries(snapshot.manifest.clone(), CHUNKS_AT_A_TIME);
+        let mut chunks = std::pin::pin!(chunks);
+        while let Some(chunk) = chunks.next().await {
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    self.fail(snapshot.id.to_string(), "snapshot", error.to_string());
+                    continue;
+                }
+            };
+            for failure in chunk.refused {
+                self.fail(failure.path, failure.stage, failure.message);
+            }
+            let until = backup.claims.locked_until(&chunk.chunk);
+            for mut entry in chunk.entries {
+                if !hints {
+                    entry.sync_etag = None;
+                }
+                let locked_until = entry.stored.as_ref().map(|_| until);
+                let identity = crate::model::Identity::default();
+                rebuild
+                    .push(Row {
+                        entry,
+                        identity,
+                        device: 0,
+                        locked_until,
+                    })
+                    .await?;
+            }
+        }
+        rebuild
+            .finish(Base {
+                snapshot: Some(snapshot.id.to_string()),
+                snapshot_blake3: Some(latest.blake3),
+                complete: snapshot.complete,
+                sync_target: snapshot.sync_target.clone(),
+            })
+            .await
+    }
+
+    /// Gives everything back, whatever the run came to.
+    pub(super) async fn close(&mut self, progress: &Progress) {
+        let done = self.exit == ExitCode::Done && !self.settings.run.dry_run && progress.wrote;
+        let clean = !matches!(
+            self.exit,
+            ExitCode::Interrupted | ExitCode::Resumable | ExitCode::Failed | ExitCode::Held
+        );
+        let settled = self.sync_target().filter(|_| done && self.which.syncs());
+        if let Some(target) = settled.clone() {
+            let noted = self
+                .state
+                .call(move |state| state.set_settled(&target))
+                .await;
+            if let Err(error) = noted {
+                tracing::warn!(%error, "the state could not note the end of the run");
+            }
+        }
+        for lease in std::mem::take(&mut self.leases) {
+            if let Err(error) = lease.release(settled.as_deref(), clean).await {
+                tracing::warn!(%error, "a lease could not be given back; it will be taken over");
+            }
+        }
+        if let Err(error) = self.state.clone().close().await {
+            self.fail("state", "state", error.to_string());
+            self.raise(ExitCode::Failed);
+        }
+    }
+}
+
+fn no_snapshot(sync_target: Option<String>) -> Base {
+    Base {
+        snapshot: None,
+        snapshot_blake3: None,
+        complete: false,
+        sync_target,
+    }
+}
+
+/// Connects to targets, which share one pace.
+struct Connector<'a> {
+    settings: &'a Settings,
+    stores: &'a Stores,
+    pace: Arc<Pace>,
+    events: Events,
+    stop: Stop,
+}
+
+impl Connector<'_> {
+    async fn client(&self, side: Side, target: &Target, how: &Connection) -> Result<Client> {
+        let given = match side {
+            Side::Sync => &self.stores.sync,
+            Side::Backup => &self.stores.backup,
+        };
+        let store: Arc<dyn Store> = match given {
+            Some(store) => Arc::clone(store),
+            None => {
+                let transfers = self.settings.run.transfers;
+                Arc::new(S3Store::connect(target, how, ConnectOptions { transfers }).await?)
+            }
+        };
+        let retrier = Retrier::new(Arc::clone(&self.pace), self.stop.clone(), PATIENCE_AT_FIRST);
+        Ok(Client {
+            side,
+            target: target.clone(),
+            store,
+            retrier,
+            events: self.events.clone(),
+        })
+    }
+
+    /// The same client with the patience of a run that has begun.
+    fn patient(client: Client) -> Client {
+        Client {
+            retrier: client.retrier.with_patience(PATIENCE),
+            ..client
+        }
+    }
+
+    async fn sync(&self, sync: &SyncSettings) -> Result<Arc<MirrorWriter>> {
+        let client = self
+            .client(Side::Sync, &sync.target, &sync.connection)
+            .await?;
+        // The first answer shows whether endpoint, bucket and keys are right.
+        client.call(|store| store.now()).await?;
+        let client = Self::patient(client);
+        let (class, sse) = (sync.storage_class.clone(), sync.sse.clone());
+        Ok(Arc::new(MirrorWriter::new(client, class, sse)))
+    }
+
+    async fn backup(&self, backup: &BackupSettings, which: Which) -> Result<Backup> {
+        let client = self
+            .client(Side::Backup, &backup.target, &backup.connection)
+            .await?;
+        let info = client.call(|store| store.bucket_info()).await;
+        let info = info.map_err(|error| unreachable_backup(error.into(), which))?;
+        let name = &backup.target.bucket;
+        if !info.versioned || !info.lock {
+            let lacks = if info.versioned {
+                "object lock"
+            } else {
+                "versioning and object lock"
+            };
+            return Err(Error::Refused(format!(
+                "the backup bucket {name} has no {lacks}: nothing in it would be protected, so \
+                 nothing was written. `tidelock init` makes a bucket that has both; on AWS they \
+                 can be enabled on an existing one{}",
+                without_backup(which)
+            )));
+        }
+        consent(backup, self.settings.run.yes)?;
+        let client = Self::patient(client);
+        let vault = Vault::new(Arc::clone(&client.store), backup.target.clone());
+        let versions = Versions::new(
+            client,
+            backup.mode,
+            backup.retention,
+            backup.storage_class.clone(),
+            backup.sse.clone(),
+        );
+        Ok(Backup {
+            versions: Arc::new(versions),
+            vault,
+            latest: None,
+            claims: Claims::new(backup.retention),
+            committed: Instant::now(),
+        })
+    }
+}
+
+fn unreachable_backup(error: Error, which: Which) -> Error {
+    if which != Which::Sync {
+        return error;
+    }
+    Error::Refused(format!(
+        "{error}. Without the backup target nothing shows whether what the mirror holds is backed \
+         up{}",
+        without_backup(which)
+    ))
+}
+
+fn without_backup(which: Which) -> &'static str {
+    match which {
+        Which::Sync => "; `--without-backup` syncs all the same, and its deletes are final",
+        Which::Run | Which::Backup => "",
+    }
+}
+
+/// What can't be undone needs to be agreed to first.
+fn consent(backup: &BackupSettings, yes: bool) -> Result<()> {
+    if yes || backup.accept_irrevocable {
+        return Ok(());
+    }
+    let days = backup.retention.as_secs() / 86_400;
+    let what = match backup.mode {
+        Mode::Compliance => format!(
+            "mode = \"compliance\" locks every version for {days} days so that nobody, you and the \
+             provider included, can delete it or stop paying for it before"
+        ),
+        Mode::Governance if backup.retention > LONG_RETENTION => format!(
+            "a retention of {days} days locks every version for more than a year; until then you \
+             pay for it"
+        ),
+        Mode::Governance => return Ok(()),
+    };
+    Err(Error::Refused(format!(
+        "{what}. Nothing was written. If that is meant, run again with --yes, or set \
+         accept_irrevocable = true in [backup]"
+    )))
+}
+
+fn check_settings(settings: &Settings, which: Which) -> Result<()> {
+    if which.syncs() && settings.sync.is_none() {
+        return Err(Error::Usage(
+            "no sync target: give --sync-to s3://bucket/prefix, set TIDELOCK_SYNC_TO, or [sync] to \
+             in tidelock.toml"
+                .to_owned(),
+        ));
+    }
+    if which.backs_up() && settings.backup.is_none() {
+        return Err(Error::Usage(
+            "no backup target: give --backup-to s3://bucket/prefix, set TIDELOCK_BACKUP_TO, or \
+             [backup] to in tidelock.toml"
+                .to_owned(),
+        ));
+    }
+    if settings.library.is_none() {
+        return Err(Error::Usage(
+            "no library: name its folder, e.g. `tidelock run ~/Pictures`, or set [library] path \
+             in tidelock.toml"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Opens the state; also whether it knows nothing yet.
+async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle, bool)> {
+    let library: PathBuf = match &settings.library {
+        Some(library) => std::fs::canonicalize(&library.path).unwrap_or(library.path.clone()),
+        None => PathBuf::new(),
+    };
+    let sync = settings.sync.as_ref();
+    let backup = settings.backup.as_ref();
+    let key = StateKey {
+        library: &library,
+        sync: sync.map(|s| (&s.target, s.connection.endpoint.as_deref())),
+        backup: backup.map(|b| (&b.target, b.connection.endpoint.as_deref())),
+    };
+    let file = state_file(&settings.run.state_dir, &key);
+    let process = crate::engine::host::Process::current();
+    let now: Time = crate::model::time::local_now();
+    let holder = format!("pid {} on {} since {now}", process.pid, process.host);
+    let opened = tokio::task::spawn_blocking(move || State::open(&file, &holder, now)).await;
+    let (state, opened) =
+        opened.map_err(|error| Error::Failed(format!("opening the state: {error}")))??;
+    let fresh = match opened {
+        Opened::Existing => false,
+        Opened::Fresh => true,
+        Opened::SetAside { why, .. } => {
+            events.send(Event::Warning(format!(
+                "the local state was set aside and is rebuilt from the latest snapshot: {why}"
+            )));
+            true
+        }
+    };
+    Ok((StateHandle::start(state)?, fresh))
+}

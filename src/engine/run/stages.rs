@@ -1,0 +1,278 @@
+//! The stages of a run, in order.
+
+use super::Run;
+use super::look::Looked;
+use crate::engine::stop::{Stop, Why};
+use crate::engine::transfer::{Batch, Transfer, run_batch};
+use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Summary, Time};
+use crate::plan::{DeleteVerdict, Plan, Task};
+use crate::store::Store;
+use std::sync::Arc;
+
+/// Which targets take part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// Both.
+    Run,
+    /// The mirror alone; the backup is looked at, so that nothing unknown is overwritten.
+    Sync,
+    /// The locked versions alone.
+    Backup,
+}
+
+impl Which {
+    /// The command's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Sync => "sync",
+            Self::Backup => "backup",
+        }
+    }
+
+    /// Whether objects of the sync target are written.
+    pub fn syncs(self) -> bool {
+        self != Self::Backup
+    }
+
+    /// Whether versions of changed files are written.
+    pub fn backs_up(self) -> bool {
+        self != Self::Sync
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code.
+    pub exit: ExitCode,
+    /// What was done.
+    pub summary: Summary,
+    /// What ended it early, or the guard's refusal: to be shown last.
+    pub error: Option<Error>,
+}
+
+/// Stores to use in place of those that the settings name: wrapped ones, or models.
+#[derive(Clone, Default)]
+pub struct Stores {
+    /// In place of the sync target's.
+    pub sync: Option<Arc<dyn Store>>,
+    /// In place of the backup target's.
+    pub backup: Option<Arc<dyn Store>>,
+}
+
+/// Runs a command from the first look to the release of the leases.
+pub async fn run(settings: &Settings, which: Which, events: Events, stop: Stop) -> Ended {
+    run_on(settings, which, &Stores::default(), events, stop).await
+}
+
+/// The same on given stores.
+pub async fn run_on(
+    settings: &Settings,
+    which: Which,
+    stores: &Stores,
+    events: Events,
+    stop: Stop,
+) -> Ended {
+    let stop = stop.with_budget(settings.run.time_budget);
+    let mut run = match Run::open(settings, which, stores, events, stop).await {
+        Ok(run) => run,
+        Err(error) => {
+            let exit = error.exit_before_first_write();
+            return Ended {
+                exit,
+                summary: Summary::default(),
+                error: Some(error),
+            };
+        }
+    };
+    let mut progress = Progress::default();
+    let result = run.stages(&mut progress).await;
+    let error = result.err();
+    if let Some(error) = &error {
+        let exit = if progress.wrote {
+            error.exit_code()
+        } else {
+            error.exit_before_first_write()
+        };
+        run.raise(exit);
+    }
+    let error = error.or(progress.refusal.take());
+    run.close(&progress).await;
+    let summary = run.summary(&progress).await;
+    let exit = run.exit;
+    Ended {
+        exit,
+        summary,
+        error,
+    }
+}
+
+/// How far a run has come.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Regular files seen, and their bytes, once there was a scan.
+    pub(super) library: Option<(u64, u64)>,
+    /// Something may have been written.
+    pub(super) wrote: bool,
+    /// The guard's refusal.
+    pub(super) refusal: Option<Error>,
+    /// Versions that are not locked for long enough.
+    pub(super) at_risk: u64,
+    /// The scan, the transfer and the guard left nothing out.
+    pub(super) complete: bool,
+    /// Stopped by a signal or the budget.
+    pub(super) stopped: Option<Why>,
+}
+
+impl Run {
+    async fn stages(&mut self, progress: &mut Progress) -> Result<()> {
+        let Looked {
+            plan,
+            library,
+            scan_errors,
+            listing_failed,
+        } = self.look(progress).await?;
+        if self.settings.run.dry_run {
+            return self.dry_run(plan, scan_errors).await;
+        }
+        progress.wrote = true;
+        let (mut tasks, mut rest) = split(plan);
+        self.remember_entries(&mut rest).await?;
+        self.rescue_before(&mut tasks).await?;
+        let transfer = self.transfer(library);
+        let batch = self.transfer_all(&transfer, tasks).await?;
+        drop(transfer);
+        progress.stopped = batch.stopped;
+        if let Some(why) = batch.stopped {
+            return self.stopped(why).await;
+        }
+        let failed = !batch.failed.is_empty();
+        self.settle_missing(&batch).await?;
+        let doubt = scan_errors || failed || listing_failed || self.tally.any_failure();
+        let verdict = self.judge(&rest, doubt).await?;
+        let complete = self.settle_gone(&rest, &verdict).await? && !scan_errors;
+        progress.complete = complete && batch.gone.is_empty() && !failed;
+        let doomed = match &verdict {
+            DeleteVerdict::Allowed => self.rescue_doomed(rest.extras).await?,
+            _ => super::rescue::Doomed::default(),
+        };
+        self.renew(progress).await?;
+        self.commit(progress.complete, doomed.rescued).await?;
+        self.delete(doomed.extras).await?;
+        self.conclude(progress, verdict, doubt);
+        Ok(())
+    }
+
+    /// Files first, then second paths of the same inode, then what had to be rescued meanwhile.
+    async fn transfer_all(&mut self, transfer: &Arc<Transfer>, tasks: Vec<Task>) -> Result<Batch> {
+        self.events.send(Event::Phase("transfer"));
+        let bytes = tasks.iter().map(|task| task.seen.size).sum::<u64>() * self.sides();
+        self.events.send(Event::Total {
+            files: tasks.len() as u64,
+            bytes,
+        });
+        let (links, files): (Vec<_>, Vec<_>) =
+            tasks.into_iter().partition(|task| task.hardlink.is_some());
+        let mut all = Batch::default();
+        let mut waves = vec![files, links];
+        // Whoever keeps changing the mirror while we write it is left alone in the end.
+        for _ in 0..5 {
+            for wave in std::mem::take(&mut waves) {
+                let batch = self.wave(transfer, wave).await?;
+                all.gone.extend(batch.gone);
+                all.failed.extend(batch.failed);
+                all.deferred.extend(batch.deferred);
+                if batch.stopped.is_some() {
+                    all.stopped = batch.stopped;
+                    return Ok(all);
+                }
+            }
+            let mut deferred = std::mem::take(&mut all.deferred);
+            if deferred.is_empty() {
+                return Ok(all);
+            }
+            self.rescue_before(&mut deferred).await?;
+            waves = vec![deferred];
+        }
+        for task in waves.into_iter().flatten() {
+            self.tally.sync_failed.one();
+            let message = "the mirror's object is changed by something else again and again";
+            self.fail(task.seen.path.to_string(), "sync", message);
+        }
+        Ok(all)
+    }
+
+    async fn wave(&mut self, transfer: &Arc<Transfer>, tasks: Vec<Task>) -> Result<Batch> {
+        let jobs = self.settings.run.transfers;
+        let transfer = Arc::clone(transfer);
+        run_batch(&transfer, tasks, jobs, async || {
+            self.checkpoint_if_due().await
+        })
+        .await
+    }
+
+    /// Commits what is stored so far, so that the next run, here or elsewhere, goes on from it.
+    async fn stopped(&mut self, why: Why) -> Result<()> {
+        if let Err(error) = self.checkpoint().await {
+            tracing::warn!(%error, "no checkpoint could be committed");
+            self.fail("snapshot", "snapshot", error.to_string());
+        }
+        Err(match why {
+            Why::Interrupted => Error::Interrupted,
+            Why::TimeBudget => Error::Resumable(
+                "the time budget is used up; run the same command again to go on".to_owned(),
+            ),
+        })
+    }
+
+    fn conclude(&mut self, progress: &mut Progress, verdict: DeleteVerdict, doubt: bool) {
+        if doubt {
+            self.raise(ExitCode::Partial);
+        }
+        if let DeleteVerdict::Refused { why, override_flag } = verdict {
+            self.raise(ExitCode::Refused);
+            progress.refusal = Some(self.refusal(&why, &override_flag));
+        }
+        if progress.at_risk > 0 {
+            self.raise(ExitCode::Damage);
+        }
+    }
+
+    fn sides(&self) -> u64 {
+        let sync = u64::from(self.sync.is_some());
+        sync + u64::from(self.backup.is_some() && self.which.backs_up())
+    }
+
+    async fn summary(&self, progress: &Progress) -> Summary {
+        let mut summary = Summary {
+            errors: self.tally.failures(),
+            ..Summary::default()
+        };
+        summary.library = progress
+            .library
+            .map(|(files, bytes)| self.tally.library(files, bytes));
+        if let Some(sync) = &self.sync {
+            let mut part = self.tally.sync();
+            part.requests = sync.client().store.requests();
+            summary.sync = Some(part);
+        }
+        if let Some(backup) = &self.backup {
+            let mut part = self.tally.backup();
+            part.requests = backup.versions.client().store.requests();
+            part.at_risk = progress.at_risk;
+            if let Some(latest) = &backup.latest {
+                part.snapshot = Some(latest.snapshot.id.to_string());
+                part.protected_until =
+                    Some(latest.snapshot.protected_until).filter(|until| *until > Time::UNIX_EPOCH);
+            }
+            summary.backup = Some(part);
+        }
+        summary
+    }
+}
+
+/// The tasks apart from the rest of the plan.
+fn split(mut plan: Plan) -> (Vec<Task>, Plan) {
+    (std::mem::take(&mut plan.tasks), plan)
+}

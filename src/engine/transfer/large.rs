@@ -1,0 +1,308 @@
+//! Files of more than one part.
+
+use super::multipart::{Bytesource, Sending, Session};
+use super::place::{Payload, Places, Placing};
+use super::sessions::Opened;
+use super::source::{Source, part_len};
+use super::{Problem, Transfer};
+use crate::engine::mirror::Placed;
+use crate::engine::versions::Locked;
+use crate::model::etag::Expected;
+use crate::model::{Action, Content, Error, Result, Side, StoreErrorKind};
+use crate::plan::{Known, Mirror, Task};
+use crate::store::Condition;
+
+impl Transfer {
+    /// A file that is new for all that is known is sent while it is read. One whose content may
+    /// be stored already (touched, moved, or mirrored by another tool) is hashed first, and sent
+    /// from memory, or read again where it does not fit there.
+    pub(super) async fn large(&self, task: &Task, source: &Source) -> Result<Known, Problem> {
+        if !self.may_be_stored(task).await.map_err(Problem::state)? {
+            return self.stream(task, source).await;
+        }
+        let expected = self.expected_of_large(task).await?;
+        let whole = source.whole(&self.buffers, expected).await?;
+        self.tally.hashed.one();
+        self.tally.bytes_read.add(whole.content.size);
+        let equal = whole.equal || self.equal_by_head(task, &whole.content).await?;
+        let bytes = match whole.share {
+            Some(_) => Bytesource::Held(&whole.parts),
+            None => Bytesource::File(source),
+        };
+        let placing = Placing {
+            task,
+            content: whole.content,
+            equal,
+        };
+        self.place(&placing, Payload::Parts(bytes)).await
+    }
+
+    async fn may_be_stored(&self, task: &Task) -> Result<bool> {
+        let seen = &task.seen;
+        let same_size = |known: &Known| known.entry.size() == seen.size;
+        Ok(task.hardlink.is_some()
+            || task.known.as_ref().is_some_and(same_size)
+            || matches!(&task.mirror, Mirror::Unknown { size, .. } if *size == seen.size)
+            || self.memory.is_like(seen.size, seen.mtime).await?)
+    }
+
+    /// What the mirror's object tells of its bytes. Large objects were mostly sent in parts, so
+    /// the store is asked: rclone leaves the file's MD5 in the metadata.
+    async fn expected_of_large(&self, task: &Task) -> Result<Option<Expected>, Problem> {
+        let plain = self.expected(task);
+        let (Some(Expected::Parts { .. }) | None, Mirror::Unknown { size, .. }) =
+            (&plain, &task.mirror)
+        else {
+            return Ok(plain);
+        };
+        let Some(sync) = self.sync.as_ref().filter(|_| *size == task.seen.size) else {
+            return Ok(plain);
+        };
+        let head = sync.look(&sync.key(&task.seen.path)).await;
+        let head = head.map_err(Problem::store(Side::Sync))?;
+        let md5 = head.and_then(|head| {
+            let found = head
+                .metadata
+                .into_iter()
+                .find(|(name, _)| name == "md5chksum");
+            Expected::from_md5chksum(&found?.1)
+        });
+        Ok(md5.or(plain))
+    }
+
+    /// Sends a file to both targets while it is read for the first time.
+    async fn stream(&self, task: &Task, source: &Source) -> Result<Known, Problem> {
+        let mut sides = Vec::new();
+        if self.backup.is_some() {
+            sides.push(Side::Backup);
+        }
+        let condition = self.mirror_condition(task)?;
+        if condition.is_some() {
+            sides.push(Side::Sync);
+        }
+        let opened = self
+            .open_sessions(task, part_len(task.seen.size), &sides)
+            .await?;
+        let content = self.send_from_disk(task, source, &opened).await?;
+        self.tally.hashed.one();
+        let placing = Placing {
+            task,
+            content,
+            equal: false,
+        };
+        let _claim = self.memory.claim(&content).await;
+        let stored = self
+            .memory
+            .find(&content, &task.seen.path)
+            .await
+            .map_err(Problem::state)?;
+        let stored = stored.filter(|known| known.entry.stored.is_some());
+        let (backup, sync) = self
+            .complete(&placing, &opened.sessions, condition, stored)
+            .await?;
+        self.conclude(&placing, Places { backup, sync }).await
+    }
+
+    /// On which condition a large file may be sent to the mirror at once. What the plan could not
+    /// clear for overwriting is deferred.
+    fn mirror_condition(&self, task: &Task) -> Result<Option<Condition>, Problem> {
+        match &task.mirror {
+            Mirror::Off => Ok(None),
+            Mirror::Absent => Ok(Some(Condition::IfAbsent)),
+            Mirror::Cleared { etag } => Ok(Some(Condition::IfMatch(etag.clone()))),
+            Mirror::Holds { etag } if task.known.as_ref().is_some_and(|known| known.committed) => {
+                Ok(Some(Condition::IfMatch(etag.clone())))
+            }
+            Mirror::Holds { etag } | Mirror::Unknown { etag, .. } | Mirror::Foreign { etag } => {
+                Err(Problem::Rescue(Mirror::Foreign { etag: etag.clone() }))
+            }
+        }
+    }
+
+    /// Sends parts whose content is known to those targets that need it.
+    pub(super) async fn send_parts(
+        &self,
+        placing: &Placing<'_>,
+        bytes: Bytesource<'_>,
+        upload: bool,
+        condition: Option<Condition>,
+    ) -> Result<Places, Problem> {
+        let task = placing.task;
+        let mut sides = Vec::new();
+        if upload {
+            sides.push(Side::Backup);
+        }
+        if condition.is_some() {
+            sides.push(Side::Sync);
+        }
+        let opened = self
+            .open_sessions(task, part_len(task.seen.size), &sides)
+            .await?;
+        let content = match bytes {
+            Bytesource::File(source) => self.send_from_disk(task, source, &opened).await?,
+            Bytesource::Held(_) => self.send_all(task, bytes, &opened).await?,
+        };
+        if content != placing.content {
+            self.give_up(&opened.sessions)
+                .await
+                .map_err(Problem::state)?;
+            return Err(Problem::Changed);
+        }
+        let (backup, sync) = self
+            .complete(placing, &opened.sessions, condition, None)
+            .await?;
+        Ok(Places { backup, sync })
+    }
+
+    /// Sends all parts from disk, and makes sure that they are of one state of the file.
+    async fn send_from_disk(
+        &self,
+        task: &Task,
+        source: &Source,
+        opened: &Opened,
+    ) -> Result<Content, Problem> {
+        let sent = self.send_all(task, Bytesource::File(source), opened).await;
+        let unchanged = source.check_unchanged().await;
+        match (sent, unchanged) {
+            (Ok(content), Ok(())) => Ok(content),
+            (Err(Problem::Changed), _) | (_, Err(_)) => {
+                self.give_up(&opened.sessions)
+                    .await
+                    .map_err(Problem::state)?;
+                Err(Problem::Changed)
+            }
+            (Err(problem), _) => Err(problem),
+        }
+    }
+
+    async fn send_all(
+        &self,
+        task: &Task,
+        bytes: Bytesource<'_>,
+        opened: &Opened,
+    ) -> Result<Content, Problem> {
+        let sending = Sending {
+            transfer: self,
+            bytes,
+            size: task.seen.size,
+            part_len: part_len(task.seen.size),
+            sessions: &opened.sessions,
+            known: &opened.known,
+        };
+        let content = sending.send_all().await;
+        self.first_failure(&opened.sessions).await?;
+        content
+    }
+
+    /// A target that dropped its upload makes the file start over; other failures are looked at
+    /// when the upload is completed, so that the other target still gets the file.
+    async fn first_failure(&self, sessions: &[Session]) -> Result<(), Problem> {
+        for session in sessions {
+            let Some(error) = session.failure() else {
+                continue;
+            };
+            if error.kind == StoreErrorKind::NoSuchUpload {
+                self.forget(session).await.map_err(Problem::state)?;
+                return Err(Problem::Restart);
+            }
+            if sessions.len() == 1 || super::ends_the_run(&error.clone().into()) {
+                let stage = session.client.side.as_str();
+                return Err(Problem::Failed {
+                    stage,
+                    error: error.into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes the uploads. Where the content turns out to be stored already, the backup's
+    /// upload is given up instead: nothing is locked twice.
+    async fn complete(
+        &self,
+        placing: &Placing<'_>,
+        sessions: &[Session],
+        condition: Option<Condition>,
+        stored: Option<Known>,
+    ) -> Result<(Option<Locked>, Option<Placed>), Problem> {
+        let session = |side| sessions.iter().find(|session| session.client.side == side);
+        let backup = async {
+            let session = session(Side::Backup)?;
+            Some(self.complete_version(placing, session, stored).await)
+        };
+        let sync = async {
+            let (session, condition) = (session(Side::Sync)?, condition?);
+            Some(self.complete_object(placing, session, condition).await)
+        };
+        let (backup, sync) = tokio::join!(backup, sync);
+        if purged(&backup) || purged(&sync) {
+            self.give_up(sessions).await.map_err(Problem::state)?;
+            return Err(Problem::Restart);
+        }
+        let (backup, referenced) = match backup {
+            Some(Ok((locked, true))) => (None, Some(locked)),
+            Some(Ok((locked, false))) => (Some(Ok(locked)), None),
+            Some(Err(error)) => (Some(Err(error)), None),
+            None => (None, None),
+        };
+        let places = self.settle(placing, backup, sync).await?;
+        Ok((places.backup.or(referenced), places.sync))
+    }
+
+    /// The version, and whether it is another path's.
+    async fn complete_version(
+        &self,
+        placing: &Placing<'_>,
+        session: &Session,
+        stored: Option<Known>,
+    ) -> Result<(Locked, bool)> {
+        if let Some(error) = session.failure() {
+            return Err(error.into());
+        }
+        let Some(backup) = &self.backup else {
+            return Err(Error::Failed("no backup target".to_owned()));
+        };
+        let content = placing.content;
+        if let Some(known) = stored
+            && let Some(stored) = known.entry.stored
+        {
+            session.abandon().await;
+            self.forget(session).await?;
+            self.tally.backup_referenced.one();
+            self.tell(placing.task, Action::Reference, Side::Backup);
+            let until = known.locked_until.unwrap_or(crate::model::Time::UNIX_EPOCH);
+            return Ok((Locked { stored, until }, true));
+        }
+        let complete = session.completion(content, Condition::Always);
+        let locked = backup.complete(complete, content.crc64nvme).await?;
+        self.forget(session).await?;
+        Ok((locked, false))
+    }
+
+    async fn complete_object(
+        &self,
+        placing: &Placing<'_>,
+        session: &Session,
+        condition: Condition,
+    ) -> Result<Placed> {
+        if let Some(error) = session.failure() {
+            return Err(error.into());
+        }
+        let Some(sync) = &self.sync else {
+            return Err(Error::Failed("no sync target".to_owned()));
+        };
+        let complete = session.completion(placing.content, condition);
+        let placed = sync.complete(complete, placing.content.crc64nvme).await?;
+        if placed == Placed::Mismatch {
+            session.abandon().await;
+        }
+        self.forget(session).await?;
+        Ok(placed)
+    }
+}
+
+/// Whether a Complete failed because the store has dropped the upload or parts of it.
+fn purged<T>(answer: &Option<Result<T>>) -> bool {
+    matches!(answer, Some(Err(Error::Store(error)))
+        if matches!(error.kind, StoreErrorKind::NoSuchUpload | StoreErrorKind::Invalid))
+}

@@ -1,0 +1,219 @@
+//! One file's way: read once, hashed, placed on both targets, remembered.
+
+mod large;
+mod multipart;
+mod place;
+mod sessions;
+mod small;
+mod source;
+mod workers;
+
+pub use source::{SMALLEST_PART, part_len};
+pub use workers::{Batch, run_batch};
+
+use crate::engine::buffers::Buffers;
+use crate::engine::memory::Memory;
+use crate::engine::mirror::MirrorWriter;
+use crate::engine::stop::Stop;
+use crate::engine::tally::Tally;
+use crate::engine::versions::Versions;
+use crate::library::{Library, ReadError};
+use crate::model::{Action, Error, Event, Events, Failure, Side, StoreError};
+use crate::plan::{Known, Mirror, Task};
+use source::Source;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A file that keeps changing is given up after so many tries.
+const TRIES: u32 = 3;
+
+/// Before a changed file is read again, so that whoever writes it may finish.
+const SETTLE: Duration = Duration::from_millis(250);
+
+/// Everything that workers share.
+pub struct Transfer {
+    /// The library.
+    pub library: Arc<Library>,
+    /// What is known of contents.
+    pub memory: Arc<Memory>,
+    /// Bound on memory.
+    pub buffers: Buffers,
+    /// The sync target, where it takes part.
+    pub sync: Option<Arc<MirrorWriter>>,
+    /// The backup target, where it takes part.
+    pub backup: Option<Arc<Versions>>,
+    /// Former runs may have left versions and uploads that nothing names.
+    pub leftovers: bool,
+    /// Times mean nothing: an unchanged content keeps the remembered time.
+    pub ignore_mtime: bool,
+    /// Parts of one file in flight.
+    pub parallel_parts: usize,
+    /// Counters.
+    pub tally: Arc<Tally>,
+    /// Progress.
+    pub events: Events,
+    /// The wish to stop.
+    pub stop: Stop,
+}
+
+/// How a file's way ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is where it belongs, and remembered.
+    Done,
+    /// The object of the sync target must be rescued before it can be overwritten.
+    Deferred(Task),
+    /// The file vanished since the scan.
+    Gone(Task),
+    /// It could not be read or stored; the failure is noted.
+    Failed(Task),
+}
+
+/// Why a try did not succeed.
+#[derive(Debug)]
+enum Problem {
+    /// The file changed while it was read.
+    Changed,
+    /// It is gone.
+    Gone,
+    /// The store dropped the parts; the file starts over.
+    Restart,
+    /// See [`Outcome::Deferred`].
+    Rescue(Mirror),
+    /// Anything else.
+    Failed { stage: &'static str, error: Error },
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Changed(_) => Self::Changed,
+            ReadError::Gone => Self::Gone,
+            other => Self::Failed {
+                stage: "read",
+                error: Error::Failed(other.to_string()),
+            },
+        }
+    }
+}
+
+impl Problem {
+    fn on(side: Side) -> impl FnOnce(Error) -> Self {
+        move |error| Self::Failed {
+            stage: side.as_str(),
+            error,
+        }
+    }
+
+    fn store(side: Side) -> impl FnOnce(StoreError) -> Self {
+        move |error| Self::Failed {
+            stage: side.as_str(),
+            error: error.into(),
+        }
+    }
+
+    fn state(error: Error) -> Self {
+        Self::Failed {
+            stage: "state",
+            error,
+        }
+    }
+}
+
+impl Transfer {
+    /// Brings one file where it belongs.
+    ///
+    /// # Errors
+    /// Only what concerns the whole run: locks that are not kept, expired credentials, a state
+    /// that can't be written, a stop. What concerns the file alone is noted and in the outcome.
+    pub async fn file(&self, mut task: Task) -> Result<Outcome, Error> {
+        for last in [false, false, true] {
+            let problem = match self.attempt(&mut task).await {
+                Ok(known) => {
+                    self.memory.remember(known).await?;
+                    self.events.send(Event::FileDone);
+                    return Ok(Outcome::Done);
+                }
+                Err(problem) => problem,
+            };
+            match problem {
+                Problem::Gone => return Ok(Outcome::Gone(task)),
+                Problem::Rescue(mirror) => {
+                    task.mirror = mirror;
+                    return Ok(Outcome::Deferred(task));
+                }
+                Problem::Failed { stage, error } => return self.failed(task, stage, error),
+                Problem::Restart if last => {
+                    let error = Error::Failed("the store keeps dropping its parts".to_owned());
+                    return self.failed(task, "backup", error);
+                }
+                Problem::Restart => {}
+                Problem::Changed if last => break,
+                Problem::Changed => tokio::time::sleep(SETTLE).await,
+            }
+        }
+        let message = format!("changed while it was read, {TRIES} times in a row");
+        self.failed(task, "read", Error::Failed(message))
+    }
+
+    async fn attempt(&self, task: &mut Task) -> Result<Known, Problem> {
+        let source = Source::open(&self.library, &task.seen.path).await?;
+        task.seen = source.seen.clone();
+        if task.seen.size <= SMALLEST_PART {
+            self.small(task, &source).await
+        } else {
+            self.large(task, &source).await
+        }
+    }
+
+    /// Notes a failure, or passes it on where the whole run has to end.
+    fn failed(&self, task: Task, stage: &'static str, error: Error) -> Result<Outcome, Error> {
+        if stage == "state" || ends_the_run(&error) {
+            return Err(error);
+        }
+        match stage {
+            "read" => self.tally.unread.one(),
+            "sync" => self.tally.sync_failed.one(),
+            _ => self.tally.backup_failed.one(),
+        }
+        let (path, message) = (task.seen.path.to_string(), error.to_string());
+        let failure = Failure {
+            path,
+            stage,
+            message,
+        };
+        self.events.send(Event::Failed(failure.clone()));
+        self.tally.fail(failure);
+        Ok(Outcome::Failed(task))
+    }
+
+    fn tell(&self, task: &Task, action: Action, side: Side) {
+        let (path, size) = (task.seen.path.clone(), task.seen.size);
+        self.events.send(Event::File {
+            path,
+            action,
+            side: Some(side),
+            size,
+            planned: false,
+        });
+    }
+}
+
+/// Whether an error about one file means that no other file will fare better.
+fn ends_the_run(error: &Error) -> bool {
+    use crate::model::StoreErrorKind::*;
+    match error {
+        Error::Refused(_) | Error::Held(_) | Error::Interrupted | Error::Resumable(_) => true,
+        Error::Store(error) => matches!(
+            error.kind,
+            ExpiredCredentials
+                | BadCredentials
+                | NoSuchBucket
+                | NoLock
+                | WrongRegion
+                | Tls
+                | Unreachable
+        ),
+        _ => false,
+    }
+}

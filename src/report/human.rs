@@ -1,0 +1,219 @@
+//! Lines for people.
+
+use super::text::{paint, plain, plain_lines, show_bytes, show_count, show_elapsed};
+use crate::model::{
+    Action, BackupSummary, Event, ExitCode, LibrarySummary, RestoreSummary, Side, Summary,
+    SyncSummary, Time,
+};
+use std::time::Duration;
+
+/// Where a line goes.
+pub(super) enum Line {
+    Out(String),
+    Err(String),
+}
+
+/// An event's line, as far as it has one.
+pub(super) fn event(event: &Event, verbose: bool, quiet: bool, colour: bool) -> Option<Line> {
+    match event {
+        Event::File { planned, .. } if (verbose || *planned) && !quiet => {
+            Some(Line::Out(file(event)))
+        }
+        Event::Note(message) if !quiet => Some(Line::Out(plain_lines(message).into_owned())),
+        Event::Warning(message) => Some(Line::Err(format!(
+            "{} {}",
+            paint("warning:", "33", colour),
+            plain_lines(message)
+        ))),
+        Event::Failed(failure) => {
+            let place = plain(&failure.path);
+            let message = plain_lines(&failure.message);
+            // Many messages name the path themselves.
+            let line = if place.is_empty() || message.contains(place.as_ref()) {
+                message.into_owned()
+            } else {
+                format!("{place}: {message}")
+            };
+            Some(Line::Err(error(&line, colour)))
+        }
+        _ => None,
+    }
+}
+
+/// `error: …`
+pub(super) fn error(message: &str, colour: bool) -> String {
+    format!("{} {}", paint("error:", "31", colour), plain_lines(message))
+}
+
+fn file(event: &Event) -> String {
+    let Event::File {
+        path,
+        action,
+        side,
+        size,
+        planned,
+    } = event
+    else {
+        return String::new();
+    };
+    let would = if *planned { "would " } else { "" };
+    let place = side.map_or("", Side::as_str);
+    let size = match action {
+        Action::Upload | Action::Copy | Action::Rescue | Action::Restore => {
+            format!("  ({})", show_bytes(*size))
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{would}{:<9} {place:<6} {}{size}",
+        action.as_str(),
+        plain(&path.display())
+    )
+}
+
+/// The closing summary: what was done, what is protected, what needs attention.
+pub(super) fn summary(exit: ExitCode, elapsed: Duration, summary: &Summary) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(part) = &summary.library {
+        lines.push(format!("library   {}", library(part)));
+    }
+    if let Some(part) = &summary.sync {
+        lines.push(format!("sync      {}", sync(part)));
+    }
+    if let Some(part) = &summary.backup {
+        lines.push(format!("backup    {}", backup(part)));
+        lines.extend(snapshot(part));
+    }
+    if let Some(part) = &summary.restore {
+        lines.push(format!("restored  {}", restore(part)));
+    }
+    if lines.is_empty() {
+        return lines;
+    }
+    let errors = match summary.errors.len() {
+        0 => String::new(),
+        1 => "; 1 error, named above".to_owned(),
+        count => format!("; {} errors, named above", show_count(count as u64)),
+    };
+    lines.push(format!(
+        "{} in {}{errors}",
+        ending(exit),
+        show_elapsed(elapsed)
+    ));
+    lines
+}
+
+fn ending(exit: ExitCode) -> &'static str {
+    match exit {
+        ExitCode::Done => "done",
+        ExitCode::Failed | ExitCode::Usage => "failed",
+        ExitCode::Partial => "incomplete",
+        ExitCode::Refused => "refused by a guard, nothing deleted,",
+        ExitCode::Damage => "damage or risk found",
+        ExitCode::Held => "another run is at work; stopped",
+        ExitCode::Resumable => "stopped, run again to go on;",
+        ExitCode::Interrupted => "interrupted, run again to go on;",
+    }
+}
+
+/// Counts in words, those that are 0 left out; what `always` holds is shown in any case.
+fn counts(always: &str, counts: &[(u64, &str)]) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    if !always.is_empty() {
+        parts.push(always.to_owned());
+    }
+    for (count, word) in counts {
+        if *count > 0 {
+            parts.push(format!("{} {word}", show_count(*count)));
+        }
+    }
+    parts.join(", ")
+}
+
+fn sent(files: u64, bytes: u64) -> String {
+    if files == 0 {
+        "nothing uploaded".to_owned()
+    } else {
+        format!("{} uploaded ({})", show_count(files), show_bytes(bytes))
+    }
+}
+
+fn library(part: &LibrarySummary) -> String {
+    let seen = format!(
+        "{} files, {}",
+        show_count(part.files),
+        show_bytes(part.bytes)
+    );
+    let mut line = counts(
+        &seen,
+        &[
+            (part.skipped, "special files skipped"),
+            (part.failed, "not readable"),
+        ],
+    );
+    if part.hashed > 0 {
+        line.push_str(&format!(
+            "; {} read ({})",
+            show_count(part.hashed),
+            show_bytes(part.bytes_read)
+        ));
+    }
+    line
+}
+
+fn sync(part: &SyncSummary) -> String {
+    counts(
+        &sent(part.uploaded, part.bytes_uploaded),
+        &[
+            (part.copied, "copied"),
+            (part.deleted, "deleted"),
+            (part.unchanged, "unchanged"),
+            (part.failed, "failed"),
+        ],
+    )
+}
+
+fn backup(part: &BackupSummary) -> String {
+    counts(
+        &sent(part.uploaded, part.bytes_uploaded),
+        &[
+            (part.copied, "copied"),
+            (part.referenced, "referenced"),
+            (part.unchanged, "unchanged"),
+            (part.renewed, "locks renewed"),
+            (part.failed, "failed"),
+            (part.at_risk, "at risk: locked for too short a time"),
+        ],
+    )
+}
+
+fn snapshot(part: &BackupSummary) -> Option<String> {
+    let id = part.snapshot.as_ref()?;
+    let locked = match part.protected_until {
+        Some(until) => format!(", locked until {}", date(until)),
+        None => String::new(),
+    };
+    Some(format!("snapshot  {}{locked}", plain(id)))
+}
+
+/// The day, in UTC as everything that is stored.
+fn date(time: Time) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+fn restore(part: &RestoreSummary) -> String {
+    let from = match &part.snapshot {
+        Some(id) => format!(" from {}", plain(id)),
+        None => String::new(),
+    };
+    let fetched = format!(
+        "{} files ({} downloaded)",
+        show_count(part.files),
+        show_bytes(part.bytes_downloaded)
+    );
+    let line = counts(
+        &fetched,
+        &[(part.unchanged, "right already"), (part.failed, "failed")],
+    );
+    format!("{line}{from}")
+}

@@ -1,0 +1,260 @@
+//! Events and the summary as JSON Lines. Scripts rely on these names for good.
+
+use super::progress::Progress;
+use crate::model::{
+    BackupSummary, Event, ExitCode, Failure, LibrarySummary, RelPath, RestoreSummary, Summary,
+    SyncSummary, Time,
+};
+use data_encoding::BASE64;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// An event's line; none for those that only move counters.
+pub(super) fn event(event: &Event) -> Option<String> {
+    let line = match event {
+        Event::Phase(phase) => Line::Phase { phase },
+        Event::File {
+            path,
+            action,
+            side,
+            size,
+            planned,
+        } => Line::File {
+            path: path.display().into_owned(),
+            path_base64: base64_unless_text(path),
+            action: action.as_str(),
+            target: side.map(crate::model::Side::as_str),
+            size: *size,
+            planned: *planned,
+        },
+        Event::Note(message) => Line::Note { message },
+        Event::Warning(message) => Line::Warning { message },
+        Event::Failed(failure) => Line::Error(FailureLine::of(failure)),
+        Event::Total { .. } | Event::Bytes { .. } | Event::FileDone => return None,
+    };
+    Some(to_line(&line))
+}
+
+/// How far the command is.
+pub(super) fn progress(progress: &Progress, elapsed: Duration) -> String {
+    to_line(&Line::Progress {
+        phase: progress.phase,
+        elapsed_ms: milliseconds(elapsed),
+        files_done: progress.files_done,
+        files_total: progress.files_total,
+        bytes_done: progress.bytes_done,
+        bytes_total: progress.bytes_total,
+    })
+}
+
+/// The last line.
+pub(super) fn summary(
+    command: &str,
+    exit: ExitCode,
+    elapsed: Duration,
+    summary: &Summary,
+    extra: Option<Failure>,
+) -> String {
+    to_line(&SummaryLine {
+        event: "summary",
+        command,
+        exit_code: exit.code(),
+        elapsed_ms: milliseconds(elapsed),
+        library: summary.library.as_ref().map(LibraryPart::of),
+        sync: summary.sync.as_ref().map(SyncPart::of),
+        backup: summary.backup.as_ref().map(BackupPart::of),
+        restore: summary.restore.as_ref().map(RestorePart::of),
+        errors: summary
+            .errors
+            .iter()
+            .chain(&extra)
+            .map(FailureLine::of)
+            .collect(),
+    })
+}
+
+fn to_line(value: &impl Serialize) -> String {
+    // Strings and numbers alone: nothing in these types can fail.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn base64_unless_text(path: &RelPath) -> Option<String> {
+    match path.as_utf8() {
+        Some(_) => None,
+        None => Some(BASE64.encode(path.as_bytes())),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Line<'a> {
+    Phase {
+        phase: &'a str,
+    },
+    File {
+        path: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        path_base64: Option<String>,
+        action: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target: Option<&'a str>,
+        size: u64,
+        planned: bool,
+    },
+    Progress {
+        phase: &'a str,
+        elapsed_ms: u64,
+        files_done: u64,
+        files_total: u64,
+        bytes_done: u64,
+        bytes_total: u64,
+    },
+    Note {
+        message: &'a str,
+    },
+    Warning {
+        message: &'a str,
+    },
+    Error(FailureLine<'a>),
+}
+
+#[derive(Serialize)]
+struct FailureLine<'a> {
+    path: &'a str,
+    stage: &'a str,
+    message: &'a str,
+}
+
+impl<'a> FailureLine<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        Self {
+            path: &failure.path,
+            stage: failure.stage,
+            message: &failure.message,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SummaryLine<'a> {
+    event: &'a str,
+    command: &'a str,
+    exit_code: u8,
+    elapsed_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    library: Option<LibraryPart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync: Option<SyncPart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<BackupPart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore: Option<RestorePart<'a>>,
+    errors: Vec<FailureLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct LibraryPart {
+    files: u64,
+    bytes: u64,
+    hashed: u64,
+    bytes_read: u64,
+    skipped: u64,
+    failed: u64,
+}
+
+impl LibraryPart {
+    fn of(part: &LibrarySummary) -> Self {
+        Self {
+            files: part.files,
+            bytes: part.bytes,
+            hashed: part.hashed,
+            bytes_read: part.bytes_read,
+            skipped: part.skipped,
+            failed: part.failed,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SyncPart<'a> {
+    uploaded: u64,
+    bytes_uploaded: u64,
+    copied: u64,
+    deleted: u64,
+    unchanged: u64,
+    failed: u64,
+    requests: &'a BTreeMap<&'static str, u64>,
+}
+
+impl<'a> SyncPart<'a> {
+    fn of(part: &'a SyncSummary) -> Self {
+        Self {
+            uploaded: part.uploaded,
+            bytes_uploaded: part.bytes_uploaded,
+            copied: part.copied,
+            deleted: part.deleted,
+            unchanged: part.unchanged,
+            failed: part.failed,
+            requests: &part.requests,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct BackupPart<'a> {
+    uploaded: u64,
+    bytes_uploaded: u64,
+    copied: u64,
+    referenced: u64,
+    unchanged: u64,
+    renewed: u64,
+    failed: u64,
+    snapshot: Option<&'a str>,
+    protected_until: Option<Time>,
+    at_risk: u64,
+    requests: &'a BTreeMap<&'static str, u64>,
+}
+
+impl<'a> BackupPart<'a> {
+    fn of(part: &'a BackupSummary) -> Self {
+        Self {
+            uploaded: part.uploaded,
+            bytes_uploaded: part.bytes_uploaded,
+            copied: part.copied,
+            referenced: part.referenced,
+            unchanged: part.unchanged,
+            renewed: part.renewed,
+            failed: part.failed,
+            snapshot: part.snapshot.as_deref(),
+            protected_until: part.protected_until,
+            at_risk: part.at_risk,
+            requests: &part.requests,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RestorePart<'a> {
+    snapshot: Option<&'a str>,
+    files: u64,
+    bytes_downloaded: u64,
+    unchanged: u64,
+    failed: u64,
+}
+
+impl<'a> RestorePart<'a> {
+    fn of(part: &'a RestoreSummary) -> Self {
+        Self {
+            snapshot: part.snapshot.as_deref(),
+            files: part.files,
+            bytes_downloaded: part.bytes_downloaded,
+            unchanged: part.unchanged,
+            failed: part.failed,
+        }
+    }
+}

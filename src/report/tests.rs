@@ -1,0 +1,207 @@
+//! What comes out, line by line.
+
+use super::*;
+use crate::model::{Action, BackupSummary, Events, LibrarySummary, RelPath, Side, SyncSummary};
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+/// A stream whose text can be read, and which may close after some bytes.
+#[derive(Clone, Default)]
+struct Stream {
+    text: Arc<Mutex<Vec<u8>>>,
+    closes: bool,
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.closes {
+            return Err(std::io::ErrorKind::BrokenPipe.into());
+        }
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream {
+    fn text(&self) -> String {
+        String::from_utf8(self.text.lock().expect("no panic").clone()).expect("text")
+    }
+}
+
+fn file(path: impl Into<RelPath>, planned: bool) -> Event {
+    Event::File {
+        path: path.into(),
+        action: Action::Upload,
+        side: Some(Side::Backup),
+        size: 2048,
+        planned,
+    }
+}
+
+fn summary() -> Summary {
+    Summary {
+        library: Some(LibrarySummary {
+            files: 1_234,
+            bytes: 34 << 20,
+            hashed: 2,
+            bytes_read: 5 << 20,
+            ..LibrarySummary::default()
+        }),
+        sync: Some(SyncSummary {
+            uploaded: 2,
+            bytes_uploaded: 5 << 20,
+            deleted: 1,
+            unchanged: 1_232,
+            requests: [("PutObject", 2)].into(),
+            ..SyncSummary::default()
+        }),
+        backup: Some(BackupSummary {
+            referenced: 2,
+            unchanged: 1_232,
+            snapshot: Some("20261123T021500Z-1a2b3c4d".to_owned()),
+            protected_until: "2027-01-22T02:15:00Z".parse().ok(),
+            ..BackupSummary::default()
+        }),
+        restore: None,
+        errors: vec![Failure {
+            path: "a/b".to_owned(),
+            stage: "read",
+            message: "permission denied".to_owned(),
+        }],
+    }
+}
+
+/// Shows events and a summary, and returns standard output and standard error.
+fn show(mode: Mode, out: &Stream, events: Vec<Event>) -> (String, String) {
+    let err = Stream::default();
+    let (sender, receiver) = Events::channel();
+    let reporter = start_on(
+        mode,
+        receiver,
+        Out::shared(out.clone()),
+        Out::shared(err.clone()),
+    );
+    for event in events {
+        sender.send(event);
+    }
+    // The sender is still there: a forgotten one must not keep the summary from coming.
+    reporter.finish(
+        "run",
+        ExitCode::Partial,
+        Duration::from_millis(12_500),
+        &summary(),
+        None,
+    );
+    drop(sender);
+    (out.text(), err.text())
+}
+
+fn events() -> Vec<Event> {
+    vec![
+        Event::Phase("transfer"),
+        Event::Total {
+            files: 2,
+            bytes: 4096,
+        },
+        file("a \u{1b}[31mred", false),
+        file(RelPath::new(*b"\xff.jpg"), false),
+        file("plan", true),
+        Event::Note("a note".to_owned()),
+        Event::Warning("a warning".to_owned()),
+        Event::Failed(Failure {
+            path: "a/b".to_owned(),
+            stage: "read",
+            message: "permission denied".to_owned(),
+        }),
+    ]
+}
+
+#[test]
+fn people_get_lines_that_no_file_name_can_forge() {
+    let verbose = Mode {
+        verbose: 1,
+        ..Mode::default()
+    };
+    let (out, err) = show(verbose, &Stream::default(), events());
+    insta::assert_snapshot!(format!("{out}---\n{err}"));
+}
+
+#[test]
+fn without_v_only_what_is_planned_is_named() {
+    let (out, _) = show(Mode::default(), &Stream::default(), events());
+    assert!(
+        out.contains("would upload") && !out.contains(".jpg"),
+        "{out}"
+    );
+}
+
+#[test]
+fn quiet_leaves_errors_and_warnings_alone() {
+    let quiet = Mode {
+        quiet: true,
+        ..Mode::default()
+    };
+    let (out, err) = show(quiet, &Stream::default(), events());
+    assert_eq!(out, "");
+    assert_eq!(err, "warning: a warning\nerror: a/b: permission denied\n");
+}
+
+#[test]
+fn programs_get_json_lines_with_the_summary_last() {
+    let json = Mode {
+        json: true,
+        ..Mode::default()
+    };
+    let (out, err) = show(json, &Stream::default(), events());
+    assert_eq!(err, "");
+    for line in out.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(value["event"].is_string(), "{line}");
+    }
+    insta::assert_snapshot!(out);
+}
+
+/// f26: a reader that went away (`| head`) ends the showing, and nothing else.
+#[test]
+fn f26_a_closed_output_is_no_reason_to_stop() {
+    for json in [false, true] {
+        let closed = Stream {
+            closes: true,
+            ..Stream::default()
+        };
+        let mode = Mode {
+            json,
+            verbose: 1,
+            ..Mode::default()
+        };
+        let (out, _) = show(mode, &closed, events());
+        assert_eq!(out, "");
+        let rows = Rows::new(json, Out::shared(closed));
+        let long = "x".repeat(100_000);
+        assert!(
+            !rows.row(&long, || long.clone()),
+            "rows tell that nobody reads"
+        );
+    }
+}
+
+#[test]
+fn an_error_that_ended_a_command_is_among_the_errors() {
+    let line = json::summary(
+        "run",
+        ExitCode::Usage,
+        Duration::ZERO,
+        &Summary::default(),
+        Some(failure_of(&Error::Usage("no library".to_owned()))),
+    );
+    assert_eq!(
+        line,
+        "{\"event\":\"summary\",\"command\":\"run\",\"exit_code\":2,\"elapsed_ms\":0,\
+         \"errors\":[{\"path\":\"\",\"stage\":\"configuration\",\"message\":\"no library\"}]}"
+    );
+}

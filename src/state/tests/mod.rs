@@ -1,0 +1,7 @@
+mod commit;
+mod open;
+mod query;
+mod speed;
+pub(super) mod support;
+mod uploads;
+mod writer;
