@@ -86,7 +86,7 @@ impl Snapshot {
     /// One line of JSON, fields in the format's order.
     ///
     /// # Errors
-    /// `Failed` beyond [`MAX_BYTES`], which hundreds of millions of files would reach.
+    /// `Failed` beyond 256 MiB, which hundreds of millions of files would reach.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let text = self.raw().and_then(|raw| serde_json::to_vec(&raw));
         let mut bytes =

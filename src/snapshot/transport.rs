@@ -218,3 +218,37 @@ fn describe(lock: Option<Retention>) -> String {
         |lock| format!("{} until {}", lock.mode, lock.until),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(mode: Mode, second: i64, nanosecond: i32) -> Retention {
+        let until = Time::new(second, nanosecond).expect("time");
+        Retention { mode, until }
+    }
+
+    #[test]
+    fn a_lock_holds_if_it_is_as_long_and_as_strict_and_is_never_made_less() {
+        use Mode::{Compliance, Governance};
+        let wanted = lock(Governance, 100, 500_000_000);
+        for (have, enough, made) in [
+            (lock(Governance, 100, 0), true, wanted),
+            (lock(Governance, 99, 0), false, wanted),
+            (lock(Compliance, 200, 0), true, lock(Compliance, 200, 0)),
+            (
+                lock(Compliance, 50, 0),
+                false,
+                lock(Compliance, 100, 500_000_000),
+            ),
+        ] {
+            assert_eq!(holds(have, wanted), enough, "{have:?}");
+            assert_eq!(stronger(Some(have), wanted), made, "{have:?}");
+        }
+        let strict = lock(Compliance, 100, 0);
+        assert!(!holds(lock(Governance, 200, 0), strict));
+        let both = lock(Compliance, 200, 0);
+        assert_eq!(stronger(Some(lock(Governance, 200, 0)), strict), both);
+        assert_eq!(stronger(None, strict), strict);
+    }
+}

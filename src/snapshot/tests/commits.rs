@@ -255,6 +255,24 @@ async fn garbage_under_the_name_of_a_chunk_does_not_stand_in_its_way() {
 }
 
 #[tokio::test]
+async fn an_unknown_outcome_beside_garbage_is_looked_up_too() {
+    let (store, vault) = vault();
+    let elsewhere = self::vault().1;
+    let wanted = commit_on(&elsewhere, None, entries(3)).await;
+    put(&vault, &wanted.snapshot.manifest[0].key, b"garbage").await;
+    // The first write is refused because of the garbage; this is the second.
+    store.fail(Fault {
+        operation: "PutObject",
+        skip: 1,
+        kind: StoreErrorKind::UnknownOutcome,
+        done: true,
+    });
+    commit_on(&vault, None, entries(3)).await;
+    assert_eq!(store.unfired(), []);
+    assert_eq!(versions(&vault, "manifests/").await.len(), 2);
+}
+
+#[tokio::test]
 async fn f47_f48_delete_markers_and_newer_garbage_change_nothing() {
     let (store, vault) = vault();
     let first = commit_on(&vault, None, entries(3)).await;

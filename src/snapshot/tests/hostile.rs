@@ -146,9 +146,12 @@ fn f54_a_bomb_is_refused_without_being_unpacked() {
     // The snapshot says that it is beyond all bounds.
     chunk.size = u64::MAX;
     assert!(chunk::decode(&bomb, &chunk).is_err());
+    chunk = chunk_of(&vec![b'\n'; chunk::MAX_BYTES], "");
+    chunk.size += 1;
+    let error = chunk::decode(&bomb, &chunk).expect_err("beyond the bound");
+    assert!(error.contains("more than any chunk has"), "{error}");
     // The snapshot is in it: as many failures as a chunk has entries and one, not millions.
-    let lines = vec![b'\n'; chunk::MAX_BYTES];
-    let mut chunk = chunk_of(&lines, "");
+    chunk.size -= 1;
     chunk.entries = 3;
     let decoded = chunk::decode(&bomb, &chunk).expect("decode");
     assert_eq!(decoded.refused.len(), 4);
