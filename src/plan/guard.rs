@@ -49,17 +49,18 @@ pub enum DeleteVerdict {
 
 /// | deletes | doubt | overridden | first run | over the limit | verdict |
 /// |---|---|---|---|---|---|
-/// | 0 | – | – | – | – | allowed |
-/// | > 0 | yes | – | – | – | doubt |
+/// | – | yes | – | – | – | doubt |
+/// | 0 | no | – | – | – | allowed |
 /// | > 0 | no | yes | – | no | allowed |
 /// | > 0 | no | no | yes | – | refused |
 /// | > 0 | no | – | – | yes | refused |
 pub fn check_deletes(guard: &DeleteGuard) -> DeleteVerdict {
-    if guard.deletes == 0 {
-        return DeleteVerdict::Allowed;
-    }
+    // Also where nothing counts as a delete: a renamed file's old object stays, too.
     if guard.doubt {
         return DeleteVerdict::Doubt;
+    }
+    if guard.deletes == 0 {
+        return DeleteVerdict::Allowed;
     }
     let override_flag = format!("--max-delete {}", guard.deletes);
     let deletes = guard.deletes;
@@ -125,6 +126,12 @@ mod tests {
             }),
             DeleteVerdict::Doubt
         );
+        let moved = DeleteGuard {
+            doubt: true,
+            deletes: 0,
+            ..guard()
+        };
+        assert_eq!(check_deletes(&moved), DeleteVerdict::Doubt);
         assert!(refused(DeleteGuard {
             deletes: 101,
             ..guard()

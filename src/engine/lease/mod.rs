@@ -34,6 +34,18 @@ const SETTLING: Duration = Duration::from_secs(5);
 /// How often a free lease that others snatched away is reached for again.
 const ROUNDS: u32 = 5;
 
+/// What a run found when it took a lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Before {
+    /// No lease: the target was never written, or its last lease was deleted in good order.
+    Nothing,
+    /// A run that has named everything that it had stored.
+    Clean,
+    /// A run that died or was stopped: versions and unfinished uploads may be there that nothing
+    /// names.
+    Unclean,
+}
+
 /// A target's lease, held by this run and renewed in the background.
 ///
 /// Dropping it stops the renewal and leaves the object as it is: another run takes it over, on
@@ -41,7 +53,7 @@ const ROUNDS: u32 = 5;
 #[derive(Debug)]
 pub struct Lease {
     held: Arc<Held>,
-    leftovers: bool,
+    before: Before,
     heartbeat: AbortHandle,
 }
 
@@ -100,12 +112,16 @@ impl Lease {
             if let Some(found) = &found {
                 tracing::debug!(target = %client.target, was = found.words(), "taking a free lease");
             }
-            let leftovers = found.as_ref().is_some_and(|found| !found.is_clean());
+            let before = match &found {
+                None => Before::Nothing,
+                Some(found) if found.is_clean() => Before::Clean,
+                Some(_) => Before::Unclean,
+            };
             let settled = found.map(Found::settled).unwrap_or_default();
             let record = Record::new(holder, now, settled);
             if let Some(etag) = object::write(&client, &record, condition).await? {
                 confirm(&client, &record).await?;
-                return Ok(Self::held(client, record, etag, leftovers));
+                return Ok(Self::held(client, record, etag, before));
             }
         }
         Err(Error::Held(format!(
@@ -114,7 +130,7 @@ impl Lease {
         )))
     }
 
-    fn held(client: Client, record: Record, etag: String, leftovers: bool) -> Self {
+    fn held(client: Client, record: Record, etag: String, before: Before) -> Self {
         let state = HeldState {
             record,
             etag,
@@ -127,7 +143,7 @@ impl Lease {
         let heartbeat = tokio::spawn(beat(Arc::clone(&held))).abort_handle();
         Self {
             held,
-            leftovers,
+            before,
             heartbeat,
         }
     }
@@ -148,10 +164,14 @@ impl Lease {
         Ok(())
     }
 
-    /// Whether the run that had the lease before died or was stopped: versions and unfinished
-    /// uploads may be there that nothing names.
-    pub fn leftovers(&self) -> bool {
-        self.leftovers
+    /// What was there before.
+    pub fn before(&self) -> Before {
+        self.before
+    }
+
+    /// The target's side.
+    pub fn side(&self) -> Side {
+        self.held.client.side
     }
 
     /// The sync targets into which a run has ended with 0, as earlier leases handed them on.

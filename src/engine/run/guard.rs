@@ -45,8 +45,14 @@ impl Run {
     }
 
     /// Files that could not be read or stored, and files that vanished since the scan, keep the
-    /// entry that the base has of them.
-    pub(super) async fn settle_missing(&mut self, batch: &Batch) -> Result<()> {
+    /// entry that the base has of them. Returns whether none had to be carried.
+    pub(super) async fn settle_missing(&mut self, batch: &Batch) -> Result<bool> {
+        let mut whole = batch.failed.is_empty();
+        for task in &batch.gone {
+            let path = &task.seen.path;
+            self.events
+                .send(Event::Note(format!("{path} vanished before it was read")));
+        }
         for task in batch.failed.iter().chain(&batch.gone) {
             let path = task.seen.path.clone();
             let now = self.state.get(path.clone()).await?;
@@ -55,10 +61,10 @@ impl Run {
                 !found.committed && entry.stored.is_some() && entry.mtime == Some(task.seen.mtime)
             });
             if !stored_now {
-                self.carry(path).await?;
+                whole &= !self.carry(path).await?;
             }
         }
-        Ok(())
+        Ok(whole)
     }
 
     /// The guard's verdict on this run's deletes.
@@ -165,8 +171,9 @@ impl Run {
         Ok(drop || plan.gone.is_empty())
     }
 
-    /// Takes the base's entry over; a path that the base does not have is not named at all.
-    async fn carry(&self, path: RelPath) -> Result<()> {
+    /// Takes the base's entry over, and says whether there was one: a path that the base does not
+    /// have is not named at all.
+    async fn carry(&self, path: RelPath) -> Result<bool> {
         let base = self.state.call({
             let path = path.clone();
             move |state| state.get_base(&path)
@@ -187,10 +194,13 @@ impl Run {
                     size,
                     planned: false,
                 });
+                Ok(true)
             }
-            _ => self.state.put_pending(Change::Drop(path)).await?,
+            _ => {
+                self.state.put_pending(Change::Drop(path)).await?;
+                Ok(false)
+            }
         }
-        Ok(())
     }
 
     /// The refusal, with the exact override.

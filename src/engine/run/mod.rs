@@ -53,6 +53,8 @@ pub(crate) struct Run {
     first_run: bool,
     /// Earlier runs may have left versions and uploads that no snapshot and no state names.
     leftovers: bool,
+    /// The state had nothing when it was opened.
+    fresh_state: bool,
     /// What the exit code is so far.
     exit: ExitCode,
 }

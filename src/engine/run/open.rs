@@ -3,7 +3,7 @@
 use super::stages::{Progress, Stores, Which};
 use super::{Backup, Run};
 use crate::engine::client::Client;
-use crate::engine::lease::{Holder, Lease};
+use crate::engine::lease::{Before, Holder, Lease};
 use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::pace::Pace;
@@ -76,7 +76,8 @@ impl Run {
             backup,
             leases: Vec::new(),
             first_run: true,
-            leftovers: fresh,
+            leftovers: false,
+            fresh_state: fresh,
             exit: ExitCode::Done,
         };
         run.take_leases().await?;
@@ -97,7 +98,6 @@ impl Run {
         ];
         for client in clients.into_iter().flatten() {
             let lease = Lease::take(client, &holder).await?;
-            self.leftovers |= lease.leftovers();
             self.leases.push(lease);
         }
         Ok(())
@@ -140,7 +140,28 @@ impl Run {
             self.rebuild().await?;
         }
         self.first_run = !self.is_settled().await?;
+        self.leftovers = self.may_have_leftovers();
         Ok(())
+    }
+
+    /// Whether versions or uploads may be there that neither a snapshot nor the state names. Then
+    /// each new content is looked up before it is sent, so it must not be so on every first run.
+    fn may_have_leftovers(&self) -> bool {
+        let named = self
+            .backup
+            .as_ref()
+            .is_some_and(|backup| backup.latest.is_some());
+        let unclean = self
+            .leases
+            .iter()
+            .any(|lease| match (lease.side(), lease.before()) {
+                (_, Before::Unclean) => true,
+                // A vault that has snapshots has had a lease: someone has removed it.
+                (Side::Backup, Before::Nothing) => named,
+                _ => false,
+            });
+        // Nothing but the state remembers what a run into the mirror alone has left.
+        unclean || (self.backup.is_none() && self.fresh_state)
     }
 
     async fn is_settled(&self) -> Result<bool> {
@@ -189,7 +210,6 @@ impl Run {
             return rebuild.finish(no_snapshot(None)).await;
         };
         self.events.send(Event::Phase("rebuild"));
-        self.leftovers = true;
         let ledger = read_ledger(&backup.vault, now, period).await?;
         backup.claims = Claims::of(period, Some(&latest), &ledger);
         self.fill(latest).await

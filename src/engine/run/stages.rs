@@ -148,11 +148,11 @@ impl Run {
             return self.stopped(why).await;
         }
         let failed = !batch.failed.is_empty();
-        self.settle_missing(&batch).await?;
+        let whole = self.settle_missing(&batch).await?;
         let doubt = scan_errors || failed || listing_failed || self.tally.any_failure();
         let verdict = self.judge(&rest, doubt).await?;
         let complete = self.settle_gone(&rest, &verdict).await? && !scan_errors;
-        progress.complete = complete && batch.gone.is_empty() && !failed;
+        progress.complete = complete && whole;
         let doomed = match &verdict {
             DeleteVerdict::Allowed => self.rescue_doomed(rest.extras).await?,
             _ => super::rescue::Doomed::default(),

@@ -6,6 +6,7 @@ mod place;
 mod sessions;
 mod small;
 mod source;
+mod unread;
 mod workers;
 
 pub use source::{SMALLEST_PART, part_len};
@@ -18,8 +19,9 @@ use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::library::{Library, ReadError};
-use crate::model::{Action, Error, Event, Events, Failure, Side, StoreError};
+use crate::model::{Action, Error, Event, Events, Failure, Seen, Side, StoreError};
 use crate::plan::{Known, Mirror, Task};
+use place::Payload;
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,8 +129,10 @@ impl Transfer {
     /// Only what concerns the whole run: locks that are not kept, expired credentials, a state
     /// that can't be written, a stop. What concerns the file alone is noted and in the outcome.
     pub async fn file(&self, mut task: Task) -> Result<Outcome, Error> {
+        // Once a file was not what it seemed, nothing but its bytes is believed.
+        let mut believe = true;
         for last in [false, false, true] {
-            let problem = match self.attempt(&mut task).await {
+            let problem = match self.attempt(&mut task, believe).await {
                 Ok(known) => {
                     self.memory.remember(known).await?;
                     self.events.send(Event::FileDone);
@@ -149,16 +153,23 @@ impl Transfer {
                 }
                 Problem::Restart => {}
                 Problem::Changed if last => break,
-                Problem::Changed => tokio::time::sleep(SETTLE).await,
+                Problem::Changed => {
+                    believe = false;
+                    tokio::time::sleep(SETTLE).await;
+                }
             }
         }
         let message = format!("changed while it was read, {TRIES} times in a row");
         self.failed(task, "read", Error::Failed(message))
     }
 
-    async fn attempt(&self, task: &mut Task) -> Result<Known, Problem> {
+    async fn attempt(&self, task: &mut Task, believe: bool) -> Result<Known, Problem> {
         let source = Source::open(&self.library, &task.seen.path).await?;
+        task.same &= believe && is_as_scanned(&task.seen, &source.seen);
         task.seen = source.seen.clone();
+        if believe && let Some(placing) = self.unread(task).await? {
+            return self.place(&placing, Payload::Unread(&source)).await;
+        }
         if task.seen.size <= SMALLEST_PART {
             self.small(task, &source).await
         } else {
@@ -197,6 +208,13 @@ impl Transfer {
             planned: false,
         });
     }
+}
+
+/// Whether a file that was opened is still in the state that the scan saw.
+fn is_as_scanned(scanned: &Seen, opened: &Seen) -> bool {
+    scanned.size == opened.size
+        && scanned.mtime == opened.mtime
+        && scanned.identity == opened.identity
 }
 
 /// Whether an error about one file means that no other file will fare better.

@@ -1,5 +1,7 @@
 //! Placing a content that is known: decide for both targets, then do it.
 
+use super::multipart::Bytesource;
+use super::source::{SMALLEST_PART, Source};
 use super::{Problem, Transfer};
 use crate::engine::mirror::{MAX_COPY, Placed};
 use crate::engine::versions::Locked;
@@ -25,7 +27,9 @@ pub(super) enum Payload<'a> {
     /// In one piece.
     Whole(Bytes),
     /// In parts, held in memory or still on disk.
-    Parts(super::multipart::Bytesource<'a>),
+    Parts(Bytesource<'a>),
+    /// Not read at all so far: only where a target needs them.
+    Unread(&'a Source),
 }
 
 /// What became of one target.
@@ -89,6 +93,14 @@ impl Transfer {
         match payload {
             Payload::Whole(bytes) => self.send_whole(placing, bytes, upload, condition).await,
             Payload::Parts(parts) => self.send_parts(placing, parts, upload, condition).await,
+            Payload::Unread(source) if placing.content.size > SMALLEST_PART => {
+                let parts = Bytesource::File(source);
+                self.send_parts(placing, parts, upload, condition).await
+            }
+            Payload::Unread(source) => {
+                let bytes = self.read_expected(source, placing).await?;
+                self.send_whole(placing, bytes, upload, condition).await
+            }
         }
     }
 
