@@ -14,12 +14,18 @@
 //!
 //! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
 
+mod bucket;
+mod job;
 mod library;
+mod rclone;
 mod servers;
 mod store;
 mod tree;
 
+pub(crate) use bucket::{Bucket, Version, url_decode};
+pub(crate) use job::{Job, Ran, borrowed, files_and_bytes};
 pub(crate) use library::{Library, contents};
+pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
 pub(crate) use servers::{StoreKind, rclone};
 pub(crate) use store::{Lock, TestStore, stores};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
