@@ -153,6 +153,10 @@ impl Run {
         let verdict = self.judge(&rest, doubt).await?;
         let complete = self.settle_gone(&rest, &verdict).await? && !scan_errors;
         progress.complete = complete && whole;
+        if let DeleteVerdict::Refused { why, override_flag } = &verdict {
+            self.tell_victims(&rest);
+            progress.refusal = Some(self.refusal(&rest, why, override_flag));
+        }
         let doomed = match &verdict {
             DeleteVerdict::Allowed => self.rescue_doomed(rest.extras).await?,
             _ => super::rescue::Doomed::default(),
@@ -160,7 +164,7 @@ impl Run {
         self.renew(progress).await?;
         self.commit(progress.complete, doomed.rescued).await?;
         self.delete(doomed.extras).await?;
-        self.conclude(progress, verdict, doubt);
+        self.conclude(progress, doubt);
         Ok(())
     }
 
@@ -226,13 +230,12 @@ impl Run {
         })
     }
 
-    fn conclude(&mut self, progress: &mut Progress, verdict: DeleteVerdict, doubt: bool) {
+    fn conclude(&mut self, progress: &Progress, doubt: bool) {
         if doubt {
             self.raise(ExitCode::Partial);
         }
-        if let DeleteVerdict::Refused { why, override_flag } = verdict {
+        if progress.refusal.is_some() {
             self.raise(ExitCode::Refused);
-            progress.refusal = Some(self.refusal(&why, &override_flag));
         }
         if progress.at_risk > 0 {
             self.raise(ExitCode::Damage);
