@@ -87,8 +87,7 @@ pub async fn run_on(
         }
     };
     let mut progress = Progress::default();
-    let result = run.stages(&mut progress).await;
-    let error = result.err();
+    let error = run.hold_and_go(&mut progress).await.err();
     if let Some(error) = &error {
         let exit = if progress.wrote {
             error.exit_code()
@@ -126,6 +125,13 @@ pub(super) struct Progress {
 }
 
 impl Run {
+    /// Everything that has to be given back, however it ends.
+    async fn hold_and_go(&mut self, progress: &mut Progress) -> Result<()> {
+        self.take_leases().await?;
+        self.take_stock().await?;
+        self.stages(progress).await
+    }
+
     async fn stages(&mut self, progress: &mut Progress) -> Result<()> {
         let Looked {
             plan,
@@ -231,7 +237,7 @@ impl Run {
     }
 
     fn conclude(&mut self, progress: &Progress, doubt: bool) {
-        if doubt {
+        if doubt || self.tally.any_failure() {
             self.raise(ExitCode::Partial);
         }
         if progress.refusal.is_some() {
