@@ -67,7 +67,8 @@ async fn f23_a_second_run_names_the_holder_and_exits_6(store: TestStore) {
     // On the same machine, and on another that has no state in common with it.
     let here = job.run(6);
     assert!(here.errors().contains(&pid), "{}", here.errors());
-    let mut command = job.store.fresh_machine().std_tidelock("run");
+    let machine = job.store.fresh_machine();
+    let mut command = machine.std_tidelock("run");
     command
         .arg(job.library.path())
         .args(["--json", "--sync-to", &job.sync_to()]);
