@@ -91,6 +91,14 @@ async fn f24_an_interrupted_run_goes_on_and_stores_nothing_twice(store: TestStor
     assert_stored_once(&job).await;
 }
 
+async fn f24_a_run_out_of_its_time_exits_7_and_the_next_goes_on(store: TestStore) {
+    let job = job(store).await;
+    let slowly = ["--bwlimit", "2M", "--time-budget", "1s"];
+    job.tidelock("run", &slowly).ended(7);
+    job.run(0);
+    assert_stored_once(&job).await;
+}
+
 async fn f64_an_interrupted_run_goes_on_without_its_state_and_stores_nothing_twice(
     store: TestStore,
 ) {
@@ -131,6 +139,7 @@ async fn assert_stored_once(job: &Job) {
 on_both!(
     f23_a_second_run_names_the_holder_and_exits_6,
     f24_an_interrupted_run_goes_on_and_stores_nothing_twice,
+    f24_a_run_out_of_its_time_exits_7_and_the_next_goes_on,
     f64_an_interrupted_run_goes_on_without_its_state_and_stores_nothing_twice,
     f21_a_killed_run_goes_on_without_its_state_and_stores_nothing_twice,
 );
