@@ -110,7 +110,61 @@ async fn a_file_and_variables_configure_what_flags_do(store: TestStore) {
     assert_eq!(snapshot.json["retention"]["days"], 30);
 }
 
+async fn little_memory_is_enough_for_large_files(store: TestStore) {
+    let job = Job::new(store).await;
+    for number in 0..5 {
+        job.library
+            .file(format!("film {number}"), 17 * album::MIB + number);
+    }
+    for number in 0..30 {
+        job.library
+            .file(format!("photo {number}"), 300_000 + number);
+    }
+    let scarce = ["--memory", "32M", "--transfers", "16"];
+    job.tidelock("run", &scarce)
+        .ended(0)
+        .assert_counts(&[("backup.uploaded", 35)]);
+    // Touched, they are hashed first; moved too; and with the mirror gone they are sent after that.
+    for number in 0..5 {
+        job.library
+            .mtime(format!("film {number}"), 1_000_000_000, 0);
+    }
+    job.tidelock("run", &scarce)
+        .ended(0)
+        .assert_counts(&[("backup.uploaded", 0)]);
+    for number in 0..5 {
+        job.library
+            .mtime(format!("film {number}"), 1_100_000_000, 0);
+        job.mirror.delete(&format!("lib/film {number}")).await;
+    }
+    let ran = job.tidelock("run", &scarce).ended(0);
+    ran.assert_counts(&[("sync.uploaded", 5), ("backup.uploaded", 0)]);
+    let restored = job.restore(&["--memory", "32M"]);
+    assert_same_tree(job.library.path(), restored.path());
+}
+
+async fn a_library_is_the_same_by_whatever_path_it_is_named(store: TestStore) {
+    let job = Job::new(store).await;
+    job.library.file("a", 100);
+    job.run(0);
+    let link = job.store.home().join("Pictures");
+    std::os::unix::fs::symlink(job.library.path(), &link).unwrap();
+    for path in ["Pictures", "./Pictures", "Pictures/", "Pictures/.", "."] {
+        let mut command = job.store.std_tidelock("run");
+        if path == "." {
+            command.current_dir(&link);
+        }
+        command
+            .arg(path)
+            .args(["--json", "--sync-to", &job.sync_to()]);
+        command.args(["--backup-to", &job.backup_to()]);
+        Ran::of(&command.output().unwrap()).ended(0).assert_idle();
+    }
+}
+
 on_both!(
+    little_memory_is_enough_for_large_files,
+    a_library_is_the_same_by_whatever_path_it_is_named,
     whole_buckets_may_be_targets,
     a_library_without_files_has_its_snapshot_too,
     the_same_library_under_another_path_on_another_machine_sends_nothing,
