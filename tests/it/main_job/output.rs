@@ -162,6 +162,7 @@ async fn a_dry_run_into_a_strangers_prefix_says_what_a_run_would_refuse(store: T
     let refused = job.tidelock("run", &["-n"]).ended(4);
     assert_eq!(refused.paths("refuse", "sync"), ["theirs"]);
     assert_eq!(refused.printed_override(), ["--max-delete", "1"]);
+    assert!(refused.errors().contains("would"), "{}", refused.errors());
     assert_eq!(job.mirror.keys().await, ["lib/theirs"]);
     assert_eq!(job.vault.versions().await, []);
 }
