@@ -159,7 +159,10 @@ impl Run {
         };
         self.renew(progress).await?;
         self.commit(progress.complete, doomed.rescued).await?;
-        self.delete(doomed.extras).await?;
+        let whole = self.which.backs_up() && progress.complete;
+        self.delete(doomed.extras, whole).await?;
+        // Renewals and deletes can fail as well.
+        let doubt = doubt || self.tally.any_failure();
         self.conclude(progress, verdict, doubt);
         Ok(())
     }
