@@ -17,6 +17,7 @@
 mod bucket;
 mod job;
 mod library;
+mod nobody;
 mod rclone;
 mod running;
 mod servers;
@@ -27,6 +28,7 @@ mod vault;
 pub(crate) use bucket::{Bucket, Version, url_decode};
 pub(crate) use job::{Job, Ran, borrowed, files_and_bytes};
 pub(crate) use library::{Library, contents};
+pub(crate) use nobody::{Nobody, is_root};
 pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
 pub(crate) use running::{Running, SLOW};
 pub(crate) use servers::{StoreKind, rclone};
