@@ -24,6 +24,7 @@ mod faults_state;
 mod harness;
 mod keys;
 mod layers;
+mod main_job;
 mod restore;
 mod s3;
 mod snapshot;
