@@ -9,13 +9,15 @@ use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
+use tidelock::model::Time;
+
 use crate::support::{
-    Job, Nobody, Ran, SLOW, TestStore, assert_same_files, assert_same_tree, borrowed, contents,
-    on_both, on_minio,
+    Job, Nobody, Ran, SLOW, TestStore, assert_same_files, assert_same_tree, contents, on_both,
+    on_minio,
 };
 
 async fn f01_a_library_that_is_gone_keeps_its_locks_running(store: TestStore) {
@@ -24,7 +26,9 @@ async fn f01_a_library_that_is_gone_keeps_its_locks_running(store: TestStore) {
     let lib = job.library.at("lib");
     let command = |more: &[&str]| {
         let mut command = job.store.std_tidelock("run");
-        command.arg(&lib).args(["--json", "--sync-to", &job.sync_to()]);
+        command
+            .arg(&lib)
+            .args(["--json", "--sync-to", &job.sync_to()]);
         command.args(["--backup-to", &job.backup_to()]).args(more);
         Ran::of(&command.output().unwrap())
     };
@@ -40,16 +44,18 @@ async fn f01_a_library_that_is_gone_keeps_its_locks_running(store: TestStore) {
         job.mirror.objects().await,
         job.vault.versions_below("lib/snapshots/").await,
     );
-    for gone in ["missing", "a file"] {
+    for problem in ["disk unplugged?", "is no folder"] {
         job.library.rename("lib", "unplugged");
-        if gone == "a file" {
-            job.library.write("lib", b"no folder");
+        if problem == "is no folder" {
+            job.library.write("lib", b"in its place");
         }
         let ran = command(&["--retention", "60d"]).ended(4);
         let said = ran.errors();
-        assert!(said.contains("unplugged?"), "{gone}: {said}");
-        assert!(said.contains("locks renewed, protected until"), "{said}");
-        if gone == "a file" {
+        assert!(said.contains(problem), "{said}");
+        let (_, until) = said.split_once("locks renewed, protected until ").unwrap();
+        let until: Time = until[..20].parse().unwrap();
+        assert!(until.as_second() - short.secs() > 50 * 86_400, "{said}");
+        if problem == "is no folder" {
             job.library.remove("lib");
         }
         job.library.rename("unplugged", "lib");
@@ -59,52 +65,6 @@ async fn f01_a_library_that_is_gone_keeps_its_locks_running(store: TestStore) {
     assert_eq!(job.mirror.objects().await, mirror);
     let after = job.vault.versions_below("lib/snapshots/").await;
     assert_eq!(after, snapshots);
-}
-
-async fn f02_an_emptied_library_touches_nothing(store: TestStore) {
-    let job = Job::new(store).await;
-    for n in 0..3 {
-        job.library.file(format!("{n}"), 10);
-    }
-    job.run(0);
-    let mirror = job.mirror.objects().await;
-    for n in 0..3 {
-        job.library.remove(format!("{n}"));
-    }
-    let ran = job.run(4);
-    assert!(ran.errors().contains("--allow-empty --max-delete 3"));
-    assert_eq!(job.mirror.objects().await, mirror);
-    assert_eq!(job.vault.latest_snapshot().await.entries().await.len(), 3);
-
-    let printed = ["--allow-empty", "--max-delete", "3"];
-    job.tidelock("run", &printed).ended(0);
-    assert!(job.mirror.keys().await.is_empty());
-}
-
-async fn f02_a_shrunken_library_is_carried_until_the_printed_override(store: TestStore) {
-    let job = Job::new(store).await;
-    for n in 0..20 {
-        job.library.file(format!("{n:02}"), 10);
-    }
-    job.run(0);
-    for n in 0..15 {
-        job.library.remove(format!("{n:02}"));
-    }
-    job.library.file("new", 10);
-    let ran = job.run(4);
-    assert_eq!(ran.paths("refuse", "sync").len(), 15);
-    assert_eq!(job.mirror.keys().await.len(), 21);
-    let latest = job.vault.latest_snapshot().await;
-    assert!(!latest.is_complete());
-    let entries = latest.entries().await;
-    assert_eq!(entries.len(), 21);
-    let carried = entries.iter().filter(|entry| entry["carried"] == true);
-    assert_eq!(carried.count(), 15);
-
-    let printed = ran.printed_override();
-    job.tidelock("run", &borrowed(&printed)).ended(0);
-    assert_eq!(job.mirror.keys().await.len(), 6);
-    assert!(job.vault.latest_snapshot().await.is_complete());
 }
 
 /// As a user for whom permissions count, three nights in a row, until they can be read again.
@@ -130,7 +90,10 @@ async fn f03_what_can_t_be_read_is_carried_night_after_night(store: TestStore) {
         fs::write(job.library.at("secret"), [night; 12]).unwrap();
         let ran = run(3);
         let said = ran.errors();
-        assert!(said.contains("\"closed\"") && said.contains("\"secret\""), "{said}");
+        assert!(
+            said.contains("\"closed\"") && said.contains("\"secret\""),
+            "{said}"
+        );
         assert_eq!(ran.count("sync.deleted"), 0);
         let latest = job.vault.latest_snapshot().await;
         assert!(!latest.is_complete());
@@ -156,8 +119,8 @@ async fn f03_what_can_t_be_read_is_carried_night_after_night(store: TestStore) {
     assert_eq!(latest.content(&secret).await, [2; 12]);
 }
 
-/// Rewrites, truncates and grows a file without a pause. Each state is one 8-byte pattern over and over, so a mix of
-/// two states shows.
+/// Rewrites, truncates and grows a file, without a pause or with pauses of up to half a second, in which it may be read.
+/// Each state is one 8-byte pattern over and over, so a mix of two states shows.
 struct Writer {
     stop: Arc<AtomicBool>,
     states: Arc<Mutex<HashSet<(u64, u64)>>>,
@@ -176,11 +139,15 @@ impl Writer {
                 let note = |size| noted.lock().unwrap().insert((pattern, size));
                 let bytes = |size: u64| pattern.to_le_bytes().repeat((size / 8) as usize);
                 // In place; then cut; then longer than before.
-                [whole, half, more].map(note);
+                for size in sizes {
+                    note(size);
+                }
                 file.set_len(whole).unwrap();
                 file.write_all_at(&bytes(whole), 0).unwrap();
                 file.set_len(half).unwrap();
                 file.write_all_at(&bytes(more - half), half).unwrap();
+                let pause = pattern % 8;
+                thread::sleep(Duration::from_millis(70 * pause));
                 pattern += 1;
             }
         });
@@ -197,10 +164,17 @@ impl Writer {
         let Some(first) = words.next() else {
             return assert!(bytes.is_empty(), "{whose}: a torn word");
         };
-        assert!(words.all(|word| word == first), "{whose} is a mix of states");
+        assert!(
+            words.all(|word| word == first),
+            "{whose} is a mix of states"
+        );
         let pattern = u64::from_le_bytes(first.try_into().unwrap());
         let known = self.states.lock().unwrap();
-        assert!(known.contains(&(pattern, bytes.len() as u64)), "{whose}: {}", bytes.len());
+        assert!(
+            known.contains(&(pattern, bytes.len() as u64)),
+            "{whose}: {}",
+            bytes.len()
+        );
     }
 
     fn stop(&mut self) {
@@ -225,7 +199,7 @@ async fn f04_f05_a_file_that_never_keeps_still_is_never_stored_as_a_mix(store: T
         let file = File::options().write(true).open(path).unwrap();
         writers.push((name, Writer::start(file, sizes)));
     }
-    for _ in 0..3 {
+    for _ in 0..5 {
         let ran = job.tidelock("run", &[]);
         assert!(matches!(ran.exit, Some(0 | 3)), "{ran:?}");
         let failed = ran.summary()["errors"].as_array().unwrap();
@@ -257,7 +231,9 @@ fn rewrite_secretly(job: &Job, path: &str, bytes: &[u8]) {
     let before = fs::metadata(job.library.at(path)).unwrap();
     job.library.write(path, bytes);
     let file = File::options().write(true).open(job.library.at(path));
-    file.unwrap().set_modified(before.modified().unwrap()).unwrap();
+    file.unwrap()
+        .set_modified(before.modified().unwrap())
+        .unwrap();
     let after = fs::metadata(job.library.at(path)).unwrap();
     assert_eq!(after.len(), before.len());
     assert_eq!(after.modified().unwrap(), before.modified().unwrap());
@@ -286,10 +262,15 @@ async fn f07_a_time_in_the_past_or_the_future_is_a_change_like_any_other(store: 
     job.library.write("a", b"old content");
     job.library.mtime("a", 4_102_444_800, 5);
     job.run(0);
-    for (seconds, bytes) in [(-86_400, b"new content"), (0, b"yet another"), (1, b"and so on, ")] {
+    for (seconds, bytes) in [
+        (-86_400, b"new content"),
+        (0, b"yet another"),
+        (1, b"and so on, "),
+    ] {
         job.library.write("a", bytes);
         job.library.mtime("a", seconds, 999_999_999);
-        job.run(0).assert_counts(&[("backup.uploaded", 1), ("sync.uploaded", 1)]);
+        job.run(0)
+            .assert_counts(&[("backup.uploaded", 1), ("sync.uploaded", 1)]);
         assert_eq!(job.mirror.get("lib/a", None).await, bytes);
         assert_same_tree(job.library.path(), job.restore(&[]).path());
     }
@@ -303,8 +284,14 @@ async fn f08_f09_twins_are_kept_side_by_side_and_reported(store: TestStore) {
     let ran = job.run(0);
     let notes = ran.lines.iter().filter(|line| line["event"] == "note");
     let notes: Vec<&str> = notes.filter_map(|line| line["message"].as_str()).collect();
-    assert!(notes.iter().any(|note| note.contains("IMG.jpg")), "{notes:?}");
-    assert!(notes.iter().any(|note| note.contains("caf\u{e9}")), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note.contains("IMG.jpg")),
+        "{notes:?}"
+    );
+    assert!(
+        notes.iter().any(|note| note.contains("caf\u{e9}")),
+        "{notes:?}"
+    );
     assert_eq!(job.mirror.keys().await.len(), 4);
     assert_same_tree(job.library.path(), job.restore(&[]).path());
 }
@@ -399,8 +386,9 @@ async fn f12_a_link_swapped_in_during_the_scan_leads_nowhere(store: TestStore) {
         }
     });
     for _ in 0..5 {
+        // Both names may be links for the scan: then all files are gone, which the guard refuses.
         let ran = job.tidelock("run", &[]);
-        assert!(matches!(ran.exit, Some(0 | 3)), "{ran:?}");
+        assert!(matches!(ran.exit, Some(0 | 3 | 4)), "{ran:?}");
     }
     stop.store(true, Ordering::Relaxed);
     swapper.join().unwrap();
@@ -490,8 +478,6 @@ on_both!(
 
 on_minio!(
     f01_a_library_that_is_gone_keeps_its_locks_running,
-    f02_an_emptied_library_touches_nothing,
-    f02_a_shrunken_library_is_carried_until_the_printed_override,
     f03_what_can_t_be_read_is_carried_night_after_night,
     f04_f05_a_file_that_never_keeps_still_is_never_stored_as_a_mix,
     f06_other_content_of_the_same_size_and_time_is_found,
