@@ -72,7 +72,7 @@ fn store(path: &Path, text: &str, name: &str) -> &'static str {
     };
     if given_to("on_both!(") {
         "MinIO, LocalStack"
-    } else if given_to("on_each!(") || given_to("on_all!(") {
+    } else if given_to("contract!(") {
         "MinIO, LocalStack, model"
     } else if given_to("on_minio!(") {
         "MinIO"
