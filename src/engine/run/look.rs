@@ -221,10 +221,8 @@ impl Run {
             }
         };
         let until = self
-            .backup
-            .as_ref()
-            .and_then(|backup| backup.latest.as_ref())
-            .map(|latest| format!(", protected until {}", latest.snapshot.protected_until));
+            .protected_until()
+            .map(|until| format!(", protected until {until:.0}"));
         Error::Refused(format!(
             "{problem} Nothing was stored and nothing was deleted; {renewed} locks renewed{}.",
             until.unwrap_or_default()

@@ -169,7 +169,8 @@ impl Run {
         };
         self.renew(progress).await?;
         self.commit(progress.complete, doomed.rescued).await?;
-        self.delete(doomed.extras).await?;
+        let whole = self.which.backs_up() && progress.complete;
+        self.delete(doomed.extras, whole).await?;
         self.conclude(progress, doubt);
         Ok(())
     }
