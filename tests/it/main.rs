@@ -16,6 +16,7 @@ mod support;
 
 mod cli;
 mod contract;
+mod faults;
 mod harness;
 mod keys;
 mod layers;

@@ -15,11 +15,13 @@
 //! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
 
 mod library;
+mod proxy;
 mod servers;
 mod store;
 mod tree;
 
 pub(crate) use library::{Library, contents};
+pub(crate) use proxy::{Fault, Proxy, Rule, Traffic};
 pub(crate) use servers::{StoreKind, rclone};
 pub(crate) use store::{Lock, TestStore, stores};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
