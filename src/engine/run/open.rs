@@ -266,13 +266,21 @@ impl Run {
             .await
     }
 
+    /// Whether every version and upload that this run and those before have left is named.
+    fn is_clean(&self, progress: &Progress) -> bool {
+        let unresolved = self
+            .backup
+            .as_ref()
+            .is_some_and(|backup| backup.versions.left_unresolved());
+        // What died before may have left something of a file that this run did not get to.
+        let all_seen = !self.leftovers || self.exit == ExitCode::Done;
+        !unresolved && all_seen && (progress.concluded || !progress.wrote)
+    }
+
     /// Gives everything back, whatever the run came to.
     pub(super) async fn close(&mut self, progress: &Progress) {
         let done = self.exit == ExitCode::Done && !self.settings.run.dry_run && progress.wrote;
-        let clean = !matches!(
-            self.exit,
-            ExitCode::Interrupted | ExitCode::Resumable | ExitCode::Failed | ExitCode::Held
-        );
+        let clean = self.is_clean(progress);
         let settled = self.sync_target().filter(|_| done && self.which.syncs());
         if let Some(target) = settled.clone() {
             let noted = self

@@ -123,6 +123,8 @@ pub(super) struct Progress {
     pub(super) complete: bool,
     /// Stopped by a signal or the budget.
     pub(super) stopped: Option<Why>,
+    /// Came to its end.
+    pub(super) concluded: bool,
 }
 
 impl Run {
@@ -161,6 +163,7 @@ impl Run {
         self.commit(progress.complete, doomed.rescued).await?;
         self.delete(doomed.extras).await?;
         self.conclude(progress, verdict, doubt);
+        progress.concluded = true;
         Ok(())
     }
 
