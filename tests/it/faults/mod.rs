@@ -1,6 +1,7 @@
 //! What can go wrong between here and the store, made by the fault proxy before the real ones.
 
 mod bytes;
+mod listings;
 mod outcomes;
 
 use std::collections::HashMap;
