@@ -118,7 +118,7 @@ impl Vault {
 
     async fn decode(&self, at: &SnapshotRef) -> Result<(Snapshot, Bytes)> {
         let version = Some(at.version_id.as_str());
-        let fetched = transport::repeat(|| self.store.get(&at.key, version, None)).await?;
+        let fetched = self.store.get(&at.key, version, None).await?;
         Ok((Snapshot::decode(&fetched.body)?, fetched.body))
     }
 

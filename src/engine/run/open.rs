@@ -8,6 +8,7 @@ use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
+use crate::engine::steady::Steady;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
@@ -385,7 +386,8 @@ impl Connector<'_> {
         }
         consent(backup, self.settings.run.yes)?;
         let client = Self::patient(client);
-        let vault = Vault::new(Arc::clone(&client.store), backup.target.clone());
+        let steady = Steady::new(Arc::clone(&client.store), client.retrier.clone());
+        let vault = Vault::new(Arc::new(steady), backup.target.clone());
         let versions = Versions::new(
             client,
             backup.mode,
