@@ -140,6 +140,11 @@ impl Run {
         } else {
             gone.collect()
         };
+        // A dry run names each of them anyway.
+        if !self.settings.run.dry_run {
+            let paths = victims.iter().map(|(path, _)| path.display().into_owned());
+            self.events.send(Event::Note(some_of(paths.collect())));
+        }
         for (path, size) in victims {
             let (path, action) = (path.clone(), Action::Refuse);
             self.events.send(Event::File {
@@ -211,8 +216,7 @@ impl Run {
         };
         Error::Refused(format!(
             "{place}: {why}. Nothing was deleted; uploads and the backup went on. If these deletes \
-             are meant, run once more with {override_flag} (at most {LISTED} of them are listed \
-             above; --dry-run lists all)"
+             are meant, run once more with {override_flag}; --dry-run lists them all"
         ))
     }
 
@@ -227,5 +231,38 @@ impl Run {
             size,
             planned: false,
         }
+    }
+}
+
+/// The first of what would be deleted, and how many more there are.
+fn some_of(paths: Vec<String>) -> String {
+    let mut text = "these would be deleted:".to_owned();
+    for path in paths.iter().take(LISTED) {
+        // A name of several lines must not look like several names.
+        text.push_str(&format!("\n  {}", path.replace('\n', "\\n")));
+    }
+    if paths.len() > LISTED {
+        text.push_str(&format!("\n  and {} more", paths.len() - LISTED));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_first_victims_and_counts_the_rest() {
+        let names = |count: u32| (0..count).map(|n| format!("{n}.jpg")).collect();
+        let text = some_of(names(12));
+        assert_eq!(text.lines().count(), 1 + LISTED + 1, "{text}");
+        assert!(text.ends_with("\n  9.jpg\n  and 2 more"), "{text}");
+        assert!(some_of(names(10)).ends_with("\n  9.jpg"));
+        assert_eq!(
+            some_of(vec!["a\nerror: all is lost".to_owned()])
+                .lines()
+                .count(),
+            2
+        );
     }
 }
