@@ -1,8 +1,6 @@
 //! Lines for people.
 
-use super::text::{
-    paint, plain, plain_lines, show_bytes, show_count, show_elapsed, show_files,
-};
+use super::text::{paint, plain, plain_lines, show_bytes, show_count, show_elapsed, show_files};
 use crate::model::{
     Action, BackupSummary, Event, ExitCode, LibrarySummary, RestoreSummary, Side, Summary,
     SyncSummary, Time,
