@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::engine::host;
-use crate::model::{Event, Result};
+use crate::model::{Event, RelPath, Result};
 use crate::snapshot::{CommitRequest, Loaded, Lock, Named, commit};
 use crate::state::{Base, StateHandle, View};
 use futures::stream::{self, Stream};
@@ -34,6 +34,26 @@ fn entries(state: &StateHandle, view: View) -> impl Stream<Item = Result<Named>>
     })
 }
 
+/// Rescued content in the order of paths, each path once: two objects that stand for one path, as
+/// `a//b` and `a/_/b` do, are told apart by their content.
+fn in_order(mut rescued: Vec<Named>) -> Vec<Named> {
+    rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    for at in 1..rescued.len() {
+        if rescued[at].entry.path == rescued[at - 1].entry.path {
+            let hash = rescued[at]
+                .entry
+                .content
+                .map(|content| content.blake3.to_hex());
+            let suffix = format!("~{}", hash.unwrap_or_default());
+            let path = [rescued[at].entry.path.as_bytes(), suffix.as_bytes()].concat();
+            rescued[at].entry.path = RelPath::new(path);
+        }
+    }
+    rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    rescued.dedup_by(|a, b| a.entry.path == b.entry.path);
+    rescued
+}
+
 impl Run {
     /// Commits what this run has stored. Without a backup target (or for `sync` alone) only the
     /// state moves on.
@@ -61,8 +81,6 @@ impl Run {
 
     /// Commits a snapshot of its own for rescued content: the parent's entries and the rescue.
     pub(super) async fn commit_rescued(&mut self, rescued: Vec<Named>) -> Result<()> {
-        let mut rescued = rescued;
-        rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
         self.check_leases().await?;
         let loaded = self.write(View::Base, false, rescued).await?;
         let base = self.base_of(&loaded);
@@ -93,7 +111,7 @@ impl Run {
             },
             sse: settings.sse.clone(),
             config: self.settings.record.clone(),
-            rescued,
+            rescued: in_order(rescued),
             parallel: CHUNKS_AT_A_TIME,
         };
         commit(&backup.vault, request, entries(&self.state, view)).await

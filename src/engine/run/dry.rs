@@ -62,7 +62,7 @@ impl Run {
         self.events.send(Event::Note(text));
         if let DeleteVerdict::Refused { why, override_flag } = verdict {
             self.raise(ExitCode::Refused);
-            return Err(self.refusal(&why, &override_flag));
+            return Err(self.refusal(&plan, &why, &override_flag));
         }
         if scan_errors {
             self.raise(ExitCode::Partial);

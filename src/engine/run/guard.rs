@@ -71,7 +71,7 @@ impl Run {
     pub(super) async fn judge(&self, plan: &Plan, doubt: bool) -> Result<DeleteVerdict> {
         let deletes = self.count_deletes(plan).await?;
         let limits = self.settings.sync.as_ref();
-        let verdict = check_deletes(&DeleteGuard {
+        Ok(check_deletes(&DeleteGuard {
             deletes,
             total: plan
                 .known_files
@@ -81,11 +81,7 @@ impl Run {
             overridden: limits.is_some_and(|sync| sync.max_delete_override),
             first_run: self.first_run && !plan.extras.is_empty(),
             doubt,
-        });
-        if matches!(verdict, DeleteVerdict::Refused { .. }) {
-            self.tell_victims(plan);
-        }
-        Ok(verdict)
+        }))
     }
 
     /// Deletes, those of moved content left out: a renamed folder is none.
@@ -124,7 +120,8 @@ impl Run {
             .any(|found| !gone.contains(&found.row.entry.path)))
     }
 
-    fn tell_victims(&self, plan: &Plan) {
+    /// What deletes would be of, with its bytes: objects of the mirror, or remembered files.
+    fn victims<'a>(&self, plan: &'a Plan) -> Vec<(&'a RelPath, u64)> {
         let extras = plan
             .extras
             .iter()
@@ -134,25 +131,25 @@ impl Run {
             .iter()
             .filter(|known| known.entry.kind == Kind::File);
         let gone = gone.map(|known| (&known.entry.path, known.entry.size()));
-        let side = self.sync.as_ref().map(|_| Side::Sync);
-        let victims: Vec<_> = if side.is_some() {
+        if self.sync.is_some() && !plan.extras.is_empty() {
             extras.collect()
         } else {
             gone.collect()
-        };
-        // A dry run names each of them anyway.
-        if !self.settings.run.dry_run {
-            let paths = victims.iter().map(|(path, _)| path.display().into_owned());
-            self.events.send(Event::Note(some_of(paths.collect())));
         }
-        for (path, size) in victims {
+    }
+
+    /// Tells of every delete that was refused.
+    pub(super) fn tell_victims(&self, plan: &Plan) {
+        let side = self.sync.as_ref().map(|_| Side::Sync);
+        for (path, size) in self.victims(plan) {
             let (path, action) = (path.clone(), Action::Refuse);
+            let planned = false;
             self.events.send(Event::File {
                 path,
                 action,
                 side,
                 size,
-                planned: false,
+                planned,
             });
         }
     }
@@ -208,15 +205,30 @@ impl Run {
         }
     }
 
-    /// The refusal, with the exact override.
-    pub(super) fn refusal(&self, why: &str, override_flag: &str) -> Error {
+    /// The refusal, with the first victims and the exact override.
+    pub(super) fn refusal(&self, plan: &Plan, why: &str, override_flag: &str) -> Error {
         let place = match &self.settings.sync {
             Some(sync) => sync.target.to_string(),
             None => "the library".to_owned(),
         };
+        let victims = self.victims(plan);
+        let named: Vec<String> = victims
+            .iter()
+            .take(LISTED)
+            .map(|(path, _)| format!("{path:?}"))
+            .collect();
+        let more = match victims.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            more => format!(" and {more} more (-v names all)"),
+        };
+        let went_on = match self.settings.run.dry_run {
+            true => "A run would delete nothing, and do the rest.",
+            false => "Nothing was deleted; uploads and the backup went on.",
+        };
         Error::Refused(format!(
-            "{place}: {why}. Nothing was deleted; uploads and the backup went on. If these deletes \
-             are meant, run once more with {override_flag}; --dry-run lists them all"
+            "{place}: {why}: {}{more}. {went_on} If these deletes are meant, run once more with \
+             {override_flag}",
+            named.join(", ")
         ))
     }
 
@@ -231,38 +243,5 @@ impl Run {
             size,
             planned: false,
         }
-    }
-}
-
-/// The first of what would be deleted, and how many more there are.
-fn some_of(paths: Vec<String>) -> String {
-    let mut text = "these would be deleted:".to_owned();
-    for path in paths.iter().take(LISTED) {
-        // A name of several lines must not look like several names.
-        text.push_str(&format!("\n  {}", path.replace('\n', "\\n")));
-    }
-    if paths.len() > LISTED {
-        text.push_str(&format!("\n  and {} more", paths.len() - LISTED));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_names_the_first_victims_and_counts_the_rest() {
-        let names = |count: u32| (0..count).map(|n| format!("{n}.jpg")).collect();
-        let text = some_of(names(12));
-        assert_eq!(text.lines().count(), 1 + LISTED + 1, "{text}");
-        assert!(text.ends_with("\n  9.jpg\n  and 2 more"), "{text}");
-        assert!(some_of(names(10)).ends_with("\n  9.jpg"));
-        assert_eq!(
-            some_of(vec!["a\nerror: all is lost".to_owned()])
-                .lines()
-                .count(),
-            2
-        );
     }
 }

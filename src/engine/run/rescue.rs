@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::engine::mirror::MirrorWriter;
-use crate::engine::transfer::part_len;
+use crate::engine::transfer::{ends_the_run, part_len};
 use crate::engine::versions::{Locked, Versions};
 use crate::model::subtree;
 use crate::model::{
@@ -50,7 +50,7 @@ impl Run {
         self.events.send(Event::Phase("rescue"));
         let this = &*self;
         let rescued: Vec<Option<Named>> = stream::iter(doubtful)
-            .map(|task| this.rescue_task(&sync, &versions, task))
+            .map(|task| this.rescue_or_leave(&sync, &versions, task))
             .buffered(AT_A_TIME)
             .try_collect()
             .await?;
@@ -86,18 +86,50 @@ impl Run {
                     let named = this
                         .rescue_object(sync, versions, &path, &object.key, &object.etag)
                         .await;
-                    named.map(|named| (extra, named))
+                    (extra, named)
                 }
             })
             .buffered(AT_A_TIME);
-        while let Some((extra, named)) = rescues.try_next().await? {
-            if let Some(named) = named {
-                doomed.rescued.push(named);
-                doomed.extras.push(extra);
+        while let Some((extra, named)) = rescues.next().await {
+            match named {
+                Ok(Some(named)) => {
+                    doomed.rescued.push(named);
+                    doomed.extras.push(extra);
+                }
+                Ok(None) => {}
+                Err(error) if ends_the_run(&error) => return Err(error),
+                Err(error) => this.not_rescued(&extra.object.path, &error),
             }
         }
         drop(rescues);
         Ok(doomed)
+    }
+
+    /// A task whose object can't be rescued (archived, or not readable with these credentials)
+    /// leaves the mirror alone; its backup goes on.
+    async fn rescue_or_leave(
+        &self,
+        sync: &MirrorWriter,
+        versions: &Versions,
+        task: &mut Task,
+    ) -> Result<Option<Named>> {
+        match self.rescue_task(sync, versions, task).await {
+            Err(error) if !ends_the_run(&error) => {
+                self.not_rescued(&task.seen.path, &error);
+                task.mirror = Mirror::Off;
+                Ok(None)
+            }
+            ended => ended,
+        }
+    }
+
+    fn not_rescued(&self, path: &RelPath, error: &Error) {
+        self.tally.sync_failed.one();
+        let message = format!(
+            "the mirror's object, which no snapshot knows, could not be kept, so it was left as it \
+             is: {error}"
+        );
+        self.fail(path.to_string(), "rescue", message);
     }
 
     async fn rescue_task(
