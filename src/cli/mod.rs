@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use tidelock::commands::{self, init, ls, reading, restore, run::Which};
+use tidelock::commands::{self, init, ls, reading, restore, run::Which, verify};
 use tidelock::config::{Environment, Flags, Raw};
 
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
@@ -80,7 +80,7 @@ enum Verb {
     #[command(hide = true, after_help = help::STATUS)]
     Status,
     /// Prove that every snapshot can be restored
-    #[command(hide = true, visible_alias = "check", after_help = help::VERIFY)]
+    #[command(visible_alias = "check", after_help = help::VERIFY)]
     Verify {
         /// Read the bytes too, of all or so many percent of the versions
         #[arg(long, value_name = "PCT", num_args = 0..=1, require_equals = true,
@@ -217,7 +217,7 @@ pub(crate) fn parse(
         Verb::History { .. } => commands::Command::History,
         Verb::Diff { .. } => commands::Command::Diff,
         Verb::Status => commands::Command::Status,
-        Verb::Verify { .. } => commands::Command::Verify,
+        Verb::Verify { read_data } => commands::Command::Verify(verify::Verify { read_data }),
         Verb::Renew => commands::Command::Renew,
         Verb::Prune => commands::Command::Prune,
         Verb::Init { .. } => commands::Command::Init(init::Args {

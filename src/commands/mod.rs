@@ -2,10 +2,12 @@
 
 pub mod init;
 pub mod ls;
+mod noting;
 pub mod reading;
 pub mod restore;
 pub mod run;
 pub mod snapshots;
+pub mod verify;
 
 use crate::config::{FILE_NAME, Needs};
 use crate::engine::stop::Stop;
@@ -32,7 +34,7 @@ pub enum Command {
     /// `status`.
     Status,
     /// `verify`.
-    Verify,
+    Verify(verify::Verify),
     /// `renew`.
     Renew,
     /// `prune`.
@@ -59,7 +61,7 @@ impl Command {
             Self::History => "history",
             Self::Diff => "diff",
             Self::Status => "status",
-            Self::Verify => "verify",
+            Self::Verify(_) => "verify",
             Self::Renew => "renew",
             Self::Prune => "prune",
             Self::Init(_) => "init",
@@ -75,7 +77,9 @@ impl Command {
             Self::Run(Which::Run) => (true, true, true),
             Self::Run(Which::Sync) => (true, true, false),
             Self::Run(Which::Backup) => (true, false, true),
-            Self::Restore(_) | Self::Snapshots | Self::Ls(_) => (false, false, true),
+            Self::Restore(_) | Self::Snapshots | Self::Ls(_) | Self::Verify(_) => {
+                (false, false, true)
+            }
             _ => (false, false, false),
         };
         Needs {
@@ -146,7 +150,7 @@ pub async fn dispatch(
         Command::History => not_available("history"),
         Command::Diff => not_available("diff"),
         Command::Status => not_available("status"),
-        Command::Verify => not_available("verify"),
+        Command::Verify(args) => verify::run(settings, &args, rows, &events, &stop).await,
         Command::Renew => not_available("renew"),
         Command::Prune => not_available("prune"),
         Command::Doctor => not_available("doctor"),

@@ -3,7 +3,7 @@
 use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, Retrier};
 use crate::engine::stop::Stop;
-use crate::model::{Error, Result, Settings, when};
+use crate::model::{BackupSettings, Error, Result, Settings, when};
 use crate::snapshot::{Select, Vault};
 use crate::store::{ConnectOptions, S3Store};
 use jiff::ZonedDateTime;
@@ -35,6 +35,13 @@ impl Which {
     }
 }
 
+/// The backup target's settings.
+pub(super) fn backup_settings(settings: &Settings) -> Result<&BackupSettings> {
+    settings.backup.as_ref().ok_or_else(|| {
+        Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
+    })
+}
+
 /// The backup target, to read from.
 pub(super) struct Backup {
     pub(super) vault: Vault,
@@ -43,9 +50,7 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) async fn open(settings: &Settings, stop: &Stop) -> Result<Self> {
-        let backup = settings.backup.as_ref().ok_or_else(|| {
-            Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
-        })?;
+        let backup = backup_settings(settings)?;
         let transfers = settings.run.transfers;
         let options = ConnectOptions { transfers };
         let store = S3Store::connect(&backup.target, &backup.connection, options).await?;

@@ -3,6 +3,7 @@
 pub mod buffers;
 pub mod client;
 pub mod host;
+pub mod kept;
 pub mod lease;
 pub mod listing;
 pub mod look;
@@ -15,4 +16,5 @@ pub mod run;
 pub mod stop;
 pub mod tally;
 pub mod transfer;
+pub mod verify;
 pub mod versions;

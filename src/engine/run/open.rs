@@ -461,8 +461,8 @@ fn check_settings(settings: &Settings, which: Which) -> Result<()> {
     Ok(())
 }
 
-/// Opens the state; also whether it knows nothing yet.
-async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle, bool)> {
+/// The file of the state of this library and these targets.
+pub(super) fn state_of(settings: &Settings) -> PathBuf {
     let library: PathBuf = match &settings.library {
         Some(library) => std::fs::canonicalize(&library.path).unwrap_or(library.path.clone()),
         None => PathBuf::new(),
@@ -474,7 +474,12 @@ async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle
         sync: sync.map(|s| (&s.target, s.connection.endpoint.as_deref())),
         backup: backup.map(|b| (&b.target, b.connection.endpoint.as_deref())),
     };
-    let file = state_file(&settings.run.state_dir, &key);
+    state_file(&settings.run.state_dir, &key)
+}
+
+/// Opens the state; also whether it knows nothing yet.
+async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle, bool)> {
+    let file = state_of(settings);
     let process = crate::engine::host::Process::current();
     let now: Time = crate::model::time::local_now();
     let holder = format!("pid {} on {} since {now}", process.pid, process.host);
