@@ -88,7 +88,7 @@ enum Verb {
         read_data: Option<String>,
     },
     /// Extend the lock retention of what is still referenced
-    #[command(hide = true, after_help = help::RENEW)]
+    #[command(after_help = help::RENEW)]
     Renew,
     /// Drop snapshots by the keep policy, and what nobody needs and no lock retention holds
     #[command(hide = true, visible_alias = "forget", after_help = help::PRUNE)]

@@ -4,6 +4,7 @@ pub mod init;
 pub mod ls;
 mod noting;
 pub mod reading;
+pub mod renew;
 pub mod restore;
 pub mod run;
 pub mod snapshots;
@@ -77,7 +78,7 @@ impl Command {
             Self::Run(Which::Run) => (true, true, true),
             Self::Run(Which::Sync) => (true, true, false),
             Self::Run(Which::Backup) => (true, false, true),
-            Self::Restore(_) | Self::Snapshots | Self::Ls(_) | Self::Verify(_) => {
+            Self::Restore(_) | Self::Snapshots | Self::Ls(_) | Self::Verify(_) | Self::Renew => {
                 (false, false, true)
             }
             _ => (false, false, false),
@@ -151,7 +152,7 @@ pub async fn dispatch(
         Command::Diff => not_available("diff"),
         Command::Status => not_available("status"),
         Command::Verify(args) => verify::run(settings, &args, rows, &events, &stop).await,
-        Command::Renew => not_available("renew"),
+        Command::Renew => renew::run(settings, &events, &stop).await,
         Command::Prune => not_available("prune"),
         Command::Doctor => not_available("doctor"),
         Command::Policy => not_available("policy"),

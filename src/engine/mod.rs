@@ -10,6 +10,7 @@ pub mod look;
 pub mod memory;
 pub mod mirror;
 pub mod pace;
+pub mod renewal;
 pub mod restore;
 pub mod retry;
 pub mod run;

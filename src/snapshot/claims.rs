@@ -50,6 +50,19 @@ impl Claims {
             self.raise(chunk.blake3, &chunk.version_id, until);
             self.learn(chunk);
         }
+        let own = self.cap(own_lock(loaded), loaded.at.last_modified);
+        self.raise(loaded.blake3, &loaded.at.version_id, own);
+    }
+
+    /// The effective date of a snapshot object itself, which is renewed like a chunk.
+    pub fn snapshot_until(&self, loaded: &Loaded) -> Time {
+        let place = (loaded.blake3, loaded.at.version_id.clone());
+        self.dates.get(&place).copied().unwrap_or(Time::UNIX_EPOCH)
+    }
+
+    /// Takes in a renewal of a snapshot object that was made just now.
+    pub fn renewed_snapshot(&mut self, loaded: &Loaded, until: Time) {
+        self.raise(loaded.blake3, &loaded.at.version_id, until);
     }
 
     /// Takes in what a renewal claims.
@@ -110,4 +123,14 @@ impl Claims {
             self.chunks.insert(chunk.blake3, chunk.clone());
         }
     }
+}
+
+/// How long the snapshot object was locked by its own account, which names whole days: a lower
+/// bound, with a minute off for the time between the lock's beginning and LastModified.
+fn own_lock(loaded: &Loaded) -> Time {
+    let days = Duration::from_secs(loaded.snapshot.retention.days.saturating_mul(86_400));
+    let begun = loaded.at.last_modified.checked_sub(Duration::from_secs(60));
+    begun
+        .and_then(|begun| begun.checked_add(days))
+        .unwrap_or(Time::UNIX_EPOCH)
 }

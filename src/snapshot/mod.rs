@@ -34,7 +34,7 @@ pub use id::SnapshotId;
 pub use ledger::{LedgerObject, Renewed, read_ledger, write_ledger};
 pub use line::as_line;
 pub use object::{ChunkRef, FORMAT, Snapshot, SnapshotRetention};
-pub use prunes::read_prunes;
+pub use prunes::{list_prunes, read_prunes};
 pub use select::{Found, Select};
 pub use vault::{Loaded, SnapshotRef, Vault, chunks_within};
 

@@ -1,6 +1,6 @@
 //! Records of what was pruned: `<prefix>/prunes/<time>-<8 hex>.json`.
 
-use crate::model::{Blake3, Error, Result, StoreErrorKind};
+use crate::model::{Blake3, Error, Result, StoreErrorKind, Stored};
 use crate::snapshot::transport;
 use crate::snapshot::{Dropped, SnapshotId, Vault, layout};
 use crate::store::Version;
@@ -24,6 +24,21 @@ struct Line {
     blake3: String,
     #[serde(default)]
     parent: Option<String>,
+}
+
+/// The prune records themselves, as versions: they explain gaps for as long as they are locked.
+///
+/// # Errors
+/// The store's.
+pub async fn list_prunes(vault: &Vault) -> Result<Vec<Stored>> {
+    let prefix = vault.target().key(layout::PRUNES);
+    let versions = transport::oldest_versions(&**vault.store(), &prefix).await?;
+    let stored = |version: Version| Stored {
+        key: version.key,
+        version_id: version.version_id,
+        etag: version.etag,
+    };
+    Ok(versions.into_iter().map(stored).collect())
 }
 
 /// The snapshots that prune records name as dropped. Of a key with several versions the oldest

@@ -25,6 +25,7 @@ mod rescue;
 mod stages;
 
 pub use forget::forget_lost;
+pub use open::{connect_backup, consent};
 pub use stages::{Ended, Stores, Which, run, run_on};
 
 use crate::engine::client::Client;

@@ -413,8 +413,35 @@ fn without_backup(which: Which) -> &'static str {
     }
 }
 
+/// The backup target, to be written without a library: proven to have versioning and lock.
+///
+/// # Errors
+/// As when a run opens it.
+pub async fn connect_backup(
+    settings: &Settings,
+    events: &Events,
+    stop: &Stop,
+) -> Result<(Arc<Versions>, Vault)> {
+    let backup = settings.backup.as_ref().ok_or_else(|| {
+        Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
+    })?;
+    let stores = Stores::default();
+    let connector = Connector {
+        settings,
+        stores: &stores,
+        pace: Arc::new(Pace::new(settings.run.transfers, settings.run.bwlimit)),
+        events: events.clone(),
+        stop: stop.clone(),
+    };
+    let backup = connector.backup(backup, Which::Backup).await?;
+    Ok((backup.versions, backup.vault))
+}
+
 /// What can't be undone needs to be agreed to first.
-fn consent(backup: &BackupSettings, yes: bool) -> Result<()> {
+///
+/// # Errors
+/// `Refused`, saying what it is and how to agree.
+pub fn consent(backup: &BackupSettings, yes: bool) -> Result<()> {
     if yes || backup.accept_irrevocable {
         return Ok(());
     }
