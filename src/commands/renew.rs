@@ -4,10 +4,12 @@ use super::Outcome;
 use super::noting::note_lost;
 use super::reading::backup_settings;
 use crate::engine::lease::{Holder, Lease};
-use crate::engine::renewal::{Renewal, renew};
+use crate::engine::renewal::{By, Renewal, renew};
 use crate::engine::run::{connect_backup, consent};
 use crate::engine::stop::Stop;
-use crate::model::{BackupSummary, Error, Event, Events, ExitCode, Result, Settings, Summary};
+use crate::model::{
+    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary,
+};
 use crate::report::show_count;
 
 /// Renews what is due, under the lease.
@@ -25,10 +27,9 @@ async fn attempt(settings: &Settings, events: &Events, stop: &Stop) -> Result<Ou
     let holder = Holder::new("tidelock renew")?;
     let lease = Lease::take(versions.client().clone(), &holder).await?;
     let transfers = settings.run.transfers;
-    let renewed = renew(&versions, &vault, how, transfers, events, async || {
-        lease.check().await
-    })
-    .await;
+    events.send(Event::Phase("renew"));
+    let check = async || lease.check().await;
+    let renewed = renew(&versions, &vault, how, By::Locks, transfers, events, check).await;
     // Clean: whatever was extended, nothing was left behind that nobody names.
     let released = lease.release(None, true).await;
     let renewed = renewed?;
@@ -51,8 +52,13 @@ fn conclude(renewal: Renewal, requests: crate::model::Requests, events: &Events)
             mention.entry.path, mention.lost
         )));
     }
+    let mut errors: Vec<Failure> = renewal.unhealed().collect();
+    for failure in &errors {
+        events.send(Event::Failed(failure.clone()));
+    }
+    errors.extend(renewal.failures);
     let newest = renewal.kept.snapshots.last();
-    let failed = renewal.failures.len() as u64;
+    let failed = errors.len() as u64;
     let error = (failed > 0).then(|| {
         Error::Damage(format!(
             "{} things are lost or not locked for long enough; all others are renewed",
@@ -75,7 +81,7 @@ fn conclude(renewal: Renewal, requests: crate::model::Requests, events: &Events)
                 requests,
                 ..BackupSummary::default()
             }),
-            errors: renewal.failures,
+            errors,
             ..Summary::default()
         },
         error,

@@ -54,15 +54,11 @@ impl Claims {
         self.raise(loaded.blake3, &loaded.at.version_id, own);
     }
 
-    /// The effective date of a snapshot object itself, which is renewed like a chunk.
-    pub fn snapshot_until(&self, loaded: &Loaded) -> Time {
-        let place = (loaded.blake3, loaded.at.version_id.clone());
+    /// The effective date of an object that is no chunk, by its BLAKE3 and version: snapshot objects
+    /// (their claim is their own) and whatever else the ledger has lines of.
+    pub fn object_until(&self, blake3: Blake3, version_id: &str) -> Time {
+        let place = (blake3, version_id.to_owned());
         self.dates.get(&place).copied().unwrap_or(Time::UNIX_EPOCH)
-    }
-
-    /// Takes in a renewal of a snapshot object that was made just now.
-    pub fn renewed_snapshot(&mut self, loaded: &Loaded, until: Time) {
-        self.raise(loaded.blake3, &loaded.at.version_id, until);
     }
 
     /// Takes in what a renewal claims.
@@ -99,8 +95,7 @@ impl Claims {
     /// The effective date of the chunk object and of everything that it names. For a chunk that
     /// nobody was heard to claim it lies in the past: nothing is known, so everything is due.
     pub fn locked_until(&self, chunk: &ChunkRef) -> Time {
-        let place = (chunk.blake3, chunk.version_id.clone());
-        self.dates.get(&place).copied().unwrap_or(Time::UNIX_EPOCH)
+        self.object_until(chunk.blake3, &chunk.version_id)
     }
 
     fn cap(&self, until: Time, last_modified: Time) -> Time {

@@ -1,12 +1,12 @@
 //! Versions looked at together: enough of them that all requests in flight have work.
 
-use super::Held;
+use super::{By, Held};
 use crate::engine::kept::{NamedChunk, VersionName};
 use crate::engine::verify::{Expected, Problem, look_at};
 use crate::engine::versions::{Extended, Versions};
 use crate::model::{BackupSettings, Entry, Error, RelPath, Result, Retention, Stored, Time};
 use crate::plan::renew_due;
-use crate::snapshot::Vault;
+use crate::snapshot::{ChunkRef, Vault};
 use std::collections::{HashMap, HashSet};
 
 /// So many versions are a batch; a single chunk may bring more.
@@ -23,6 +23,8 @@ pub(super) struct Job {
     claimed: Time,
     /// Of the chunk, for the spread.
     first: RelPath,
+    /// Where it is a chunk object itself.
+    pub(super) chunk: Option<ChunkRef>,
 }
 
 impl Job {
@@ -80,6 +82,7 @@ impl Batch {
             entry: None,
             claimed,
             first: first.clone(),
+            chunk: Some(chunk.chunk.clone()),
         };
         let files = entries.into_iter().filter_map(|entry| {
             Some(Job {
@@ -87,6 +90,7 @@ impl Batch {
                 entry: Some(Box::new(entry)),
                 claimed,
                 first: first.clone(),
+                chunk: None,
             })
         });
         for job in std::iter::once(own).chain(files) {
@@ -107,6 +111,7 @@ impl Batch {
             entry: None,
             claimed,
             first,
+            chunk: None,
         });
     }
 
@@ -121,43 +126,45 @@ pub(super) struct How<'a> {
     pub(super) versions: &'a Versions,
     pub(super) vault: &'a Vault,
     pub(super) settings: &'a BackupSettings,
+    pub(super) by: By,
     pub(super) now: Time,
     pub(super) full: Retention,
 }
 
 impl How<'_> {
-    /// Reads a version's lock and extends it where that is due.
+    /// Extends a version's lock where that is due.
     pub(super) async fn look(&self, job: Job) -> Result<(Job, Looked)> {
+        if self.by == By::Claims {
+            let lock = self.extend(&job).await?;
+            let problem = None;
+            return Ok((job, Looked { lock, problem }));
+        }
         let expected = job.entry.as_deref().and_then(Expected::of_entry);
         let expected =
             expected.unwrap_or_else(|| Expected::of_object(&job.stored, Time::UNIX_EPOCH));
         let seen = look_at(self.vault, &self.versions.client().retrier, &expected).await?;
         let problem = seen.problem.clone();
-        if problem == Some(Problem::Gone) {
-            let lock = Lock::Gone;
-            return Ok((job, Looked { lock, problem }));
-        }
         let until = seen.until().unwrap_or(Time::UNIX_EPOCH);
         let lowered = until.as_second() < job.claimed.as_second();
-        let due = renew_due(
-            until,
-            self.now,
-            self.settings.retention,
-            self.settings.renew_below,
-            &job.first,
-        );
-        let lock = if lowered || due {
-            match self.versions.ensure(&job.stored, self.full).await {
-                Ok(Extended::Now) => Lock::Extended,
-                Ok(Extended::Before) => Lock::Enough(self.full.until),
-                Ok(Extended::Gone) => Lock::Gone,
-                Err(error) if ends_all(&error) => return Err(Error::Store(error)),
-                Err(error) => Lock::Refused(error.to_string()),
-            }
+        let (retention, below) = (self.settings.retention, self.settings.renew_below);
+        let lock = if problem == Some(Problem::Gone) {
+            Lock::Gone
+        } else if lowered || renew_due(until, self.now, retention, below, &job.first) {
+            self.extend(&job).await?
         } else {
             Lock::Enough(until)
         };
         Ok((job, Looked { lock, problem }))
+    }
+
+    async fn extend(&self, job: &Job) -> Result<Lock> {
+        match self.versions.ensure(&job.stored, self.full).await {
+            Ok(Extended::Now) => Ok(Lock::Extended),
+            Ok(Extended::Before) => Ok(Lock::Enough(self.full.until)),
+            Ok(Extended::Gone) => Ok(Lock::Gone),
+            Err(error) if ends_all(&error) => Err(Error::Store(error)),
+            Err(error) => Ok(Lock::Refused(error.to_string())),
+        }
     }
 }
 

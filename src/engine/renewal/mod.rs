@@ -1,5 +1,9 @@
-//! `renew`: reads the lock of everything that a kept snapshot names, extends what has too little
-//! left, and mends the ledger so that runs know the true dates without asking.
+//! Extends the locks of what kept snapshots name before they run out, and nothing else.
+//!
+//! A run decides by what snapshots and ledger claim, chunk by chunk, and asks for no lock; `renew`
+//! reads the lock of everything ([`By`]). Either tells the ledger, so that the next run knows.
+//!
+//! With [`By::Locks`]:
 //!
 //! | a version's lock | what happens |
 //! |---|---|
@@ -16,9 +20,10 @@ use crate::engine::stop::Why;
 use crate::engine::verify::{Bad, Mention, Problem, mentions, snapshot_version};
 use crate::engine::versions::Versions;
 use crate::model::{
-    BackupSettings, Error, Event, Events, Failure, RelPath, Result, Retention, Time,
+    BackupSettings, Blake3, Error, Event, Events, Failure, RelPath, Result, Retention, Stored, Time,
 };
-use crate::snapshot::{Lock, Renewed, Vault, list_prunes, write_ledger};
+use crate::plan::renew_due;
+use crate::snapshot::{ChunkRef, LedgerObject, Lock, Renewed, Vault, list_prunes, write_ledger};
 use batch::{Batch, Job, Looked};
 use futures::stream::{self, StreamExt};
 use std::collections::HashMap;
@@ -27,12 +32,21 @@ use std::pin::pin;
 /// Chunks fetched ahead; each is up to 16,384 entries in memory.
 const AHEAD: usize = 3;
 
+/// By what it is decided which locks are due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// By claims: a due chunk's versions are extended without a look at them.
+    Claims,
+    /// By the locks themselves, each of which is read.
+    Locks,
+}
+
 /// What became of the locks.
 #[derive(Debug)]
 pub struct Renewal {
-    /// The snapshots that could be read.
+    /// The snapshots that could be read, with the claims as they are now.
     pub kept: Kept,
-    /// Distinct versions whose lock was read.
+    /// Distinct versions that were looked at or extended.
     pub versions: u64,
     /// Locks that were extended.
     pub renewed: u64,
@@ -42,8 +56,26 @@ pub struct Renewal {
     pub failures: Vec<Failure>,
     /// Versions of files that are gone or have other content, healed ones too.
     pub lost: Vec<Mention>,
+    /// Chunk objects that are gone or can't be read.
+    pub lost_chunks: Vec<ChunkRef>,
     /// The earliest lock of all that was looked at.
     pub protected_until: Option<Time>,
+}
+
+impl Renewal {
+    /// A word on each path whose content no kept snapshot has any more.
+    pub fn unhealed(&self) -> impl Iterator<Item = Failure> {
+        let lost = self.lost.iter().filter(|it| it.healed_by.is_none());
+        lost.map(|mention| {
+            let ids = self.kept.ids(&self.kept.chunks[mention.chunk]);
+            let first = ids.first().map(|id| id.as_str()).unwrap_or_default();
+            Failure {
+                path: mention.entry.path.display().into_owned(),
+                stage: "renew",
+                message: format!("{} (named by snapshot {first})", mention.lost),
+            }
+        })
+    }
 }
 
 /// Renews a whole vault. The caller holds its lease; `check` proves that before the ledger is
@@ -55,17 +87,18 @@ pub async fn renew(
     versions: &Versions,
     vault: &Vault,
     settings: &BackupSettings,
+    by: By,
     transfers: usize,
     events: &Events,
     check: impl AsyncFnOnce() -> Result<()>,
 ) -> Result<Renewal> {
-    events.send(Event::Phase("renew"));
     let now = versions.client().call(|store| store.now()).await?;
-    let kept = Kept::read(vault, now, settings.retention).await?;
+    let mut kept = Kept::read(vault, now, settings.retention).await?;
     let mut renewer = Renewer {
         versions,
         vault,
         settings,
+        by,
         transfers,
         events,
         now,
@@ -73,12 +106,15 @@ pub async fn renew(
         bad: HashMap::new(),
         lines: Vec::new(),
         failures: Vec::new(),
+        lost_chunks: Vec::new(),
         renewed: 0,
         at_risk: 0,
     };
     let ended = renewer.everything(&kept).await;
-    check().await?;
-    renewer.mend_ledger().await?;
+    if !renewer.lines.is_empty() {
+        check().await?;
+        kept.claims.add_ledger(&renewer.mend_ledger().await?);
+    }
     ended?;
     renewer.finish(kept).await
 }
@@ -98,6 +134,7 @@ struct Renewer<'a> {
     versions: &'a Versions,
     vault: &'a Vault,
     settings: &'a BackupSettings,
+    by: By,
     transfers: usize,
     events: &'a Events,
     now: Time,
@@ -105,6 +142,7 @@ struct Renewer<'a> {
     bad: HashMap<VersionName, Bad>,
     lines: Vec<Renewed>,
     failures: Vec<Failure>,
+    lost_chunks: Vec<ChunkRef>,
     renewed: u64,
     at_risk: u64,
 }
@@ -112,8 +150,15 @@ struct Renewer<'a> {
 impl Renewer<'_> {
     async fn everything(&mut self, kept: &Kept) -> Result<()> {
         self.objects(kept).await?;
-        let chunks = self.vault.entries(kept.chunk_refs(), AHEAD);
-        let mut chunks = pin!(chunks.zip(stream::iter(0..)));
+        let due: Vec<usize> = (0..kept.chunks.len())
+            .filter(|&index| {
+                let chunk = &kept.chunks[index].chunk;
+                self.by == By::Locks || self.is_due(chunk.locked_until, &chunk.first)
+            })
+            .collect();
+        let refs = due.iter().map(|&index| kept.chunks[index].chunk.clone());
+        let chunks = self.vault.entries(refs.collect(), AHEAD);
+        let mut chunks = pin!(chunks.zip(stream::iter(due)));
         let mut batch = Batch::default();
         while let Some((read, index)) = chunks.next().await {
             let named = &kept.chunks[index];
@@ -121,6 +166,7 @@ impl Renewer<'_> {
                 Ok(read) => read.entries,
                 Err(Error::Store(error)) => return Err(Error::Store(error)),
                 Err(error) => {
+                    self.lost_chunks.push(named.chunk.clone());
                     self.fail(named.chunk.key.clone(), error.to_string());
                     continue;
                 }
@@ -133,28 +179,42 @@ impl Renewer<'_> {
         self.work(batch, kept).await
     }
 
+    fn is_due(&self, until: Time, first: &RelPath) -> bool {
+        let (retention, below) = (self.settings.retention, self.settings.renew_below);
+        renew_due(until, self.now, retention, below, first)
+    }
+
     /// Snapshot objects and prune records: few, and each its own ledger line.
     async fn objects(&mut self, kept: &Kept) -> Result<()> {
-        let mut batch = Batch::default();
-        for loaded in &kept.snapshots {
+        let snapshots = kept.snapshots.iter().map(|loaded| {
             let name = RelPath::from(loaded.snapshot.id.as_str());
-            let claimed = kept.claims.snapshot_until(loaded);
-            batch.object(snapshot_version(loaded), name, claimed);
-        }
-        for stored in list_prunes(self.vault).await? {
-            let name = RelPath::from(stored.key.as_str());
-            batch.object(stored, name, Time::UNIX_EPOCH);
+            (snapshot_version(loaded), loaded.blake3, name)
+        });
+        let prunes = list_prunes(self.vault).await?.into_iter().map(|stored| {
+            let key = stored.key.clone();
+            (stored, Blake3::of(key.as_bytes()), RelPath::from(&*key))
+        });
+        let claimed =
+            |blake3, stored: &Stored| kept.claims.object_until(blake3, &stored.version_id);
+        let due: Vec<_> = snapshots
+            .chain(prunes)
+            .filter(|(stored, blake3, name)| {
+                self.by == By::Locks || self.is_due(claimed(*blake3, stored), name)
+            })
+            .collect();
+        let mut batch = Batch::default();
+        for (stored, blake3, name) in &due {
+            batch.object(stored.clone(), name.clone(), claimed(*blake3, stored));
         }
         self.work(batch, kept).await?;
-        for loaded in &kept.snapshots {
-            let stored = snapshot_version(loaded);
+        for (stored, blake3, first) in due {
             if let Some(Held::Until(until)) = self.locks.get(&VersionName::of(&stored))
-                && until.as_second() > kept.claims.snapshot_until(loaded).as_second()
+                && until.as_second() > claimed(blake3, &stored).as_second()
             {
                 self.lines.push(Renewed {
-                    chunk: loaded.blake3,
+                    chunk: blake3,
                     version_id: stored.version_id,
-                    first: RelPath::from(loaded.snapshot.id.as_str()),
+                    first,
                     locked_until: *until,
                 });
             }
@@ -170,6 +230,7 @@ impl Renewer<'_> {
             versions: self.versions,
             vault: self.vault,
             settings: self.settings,
+            by: self.by,
             now: self.now,
             full,
         };
@@ -233,7 +294,10 @@ impl Renewer<'_> {
                 let blake3 = entry.content.map(|content| content.blake3);
                 self.bad.insert(name, Bad { problem, blake3 });
             }
-            None => self.fail(job.stored.key, problem.to_string()),
+            None => {
+                self.lost_chunks.extend(job.chunk);
+                self.fail(job.stored.key, problem.to_string());
+            }
         }
     }
 
@@ -263,10 +327,7 @@ impl Renewer<'_> {
     }
 
     /// Tells every later run what is locked until when.
-    async fn mend_ledger(&mut self) -> Result<()> {
-        if self.lines.is_empty() {
-            return Ok(());
-        }
+    async fn mend_ledger(&mut self) -> Result<LedgerObject> {
         let lock = Lock {
             mode: self.settings.mode,
             period: self.settings.retention,
@@ -274,19 +335,11 @@ impl Renewer<'_> {
         let now = self.versions.client().call(|store| store.now()).await?;
         let lines = std::mem::take(&mut self.lines);
         let sse = self.settings.sse.as_deref();
-        write_ledger(self.vault, now, lock, sse, lines).await?;
-        Ok(())
+        write_ledger(self.vault, now, lock, sse, lines).await
     }
 
-    async fn finish(mut self, kept: Kept) -> Result<Renewal> {
-        let bad = std::mem::take(&mut self.bad);
-        let lost = mentions(self.vault, &kept, &bad).await?;
-        for mention in lost.iter().filter(|mention| mention.healed_by.is_none()) {
-            let ids = kept.ids(&kept.chunks[mention.chunk]);
-            let first = ids.first().map(|id| id.as_str()).unwrap_or_default();
-            let message = format!("{} (named by snapshot {first})", mention.lost);
-            self.fail(mention.entry.path.display().into_owned(), message);
-        }
+    async fn finish(self, kept: Kept) -> Result<Renewal> {
+        let lost = mentions(self.vault, &kept, &self.bad).await?;
         let until = |held: &Held| match held {
             Held::Until(until) => Some(*until),
             Held::Gone | Held::Short => None,
@@ -297,6 +350,7 @@ impl Renewer<'_> {
             at_risk: self.at_risk,
             failures: self.failures,
             lost,
+            lost_chunks: self.lost_chunks,
             protected_until: self.locks.values().filter_map(until).min(),
             kept,
         })
