@@ -2,6 +2,8 @@
 
 pub mod buffers;
 pub mod client;
+pub mod diff;
+pub mod history;
 pub mod host;
 pub mod kept;
 pub mod lease;
@@ -14,6 +16,7 @@ pub mod renewal;
 pub mod restore;
 pub mod retry;
 pub mod run;
+pub mod status;
 pub mod stop;
 pub mod tally;
 pub mod transfer;

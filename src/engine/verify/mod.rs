@@ -420,7 +420,7 @@ fn chunk_name(named: &NamedChunk) -> String {
 }
 
 /// A finding in words.
-fn describe(finding: &Finding) -> String {
+pub fn describe(finding: &Finding) -> String {
     match finding {
         Finding::Gap { child, missing } => format!(
             "snapshot {child} was made after {missing}, which is neither there nor in a prune \
