@@ -19,6 +19,7 @@ mod contract;
 mod harness;
 mod keys;
 mod layers;
+mod life;
 mod locks;
 mod restore;
 mod s3;
