@@ -6,6 +6,8 @@ mod alone;
 mod changes;
 mod credentials;
 mod day_two;
+mod drift;
+mod elsewhere;
 mod format;
 mod guards;
 mod output;

@@ -1,11 +1,14 @@
 //! The library that the main job is shown with.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use crate::support::{Library, contents};
 
 pub(super) const MIB: usize = 1 << 20;
 
 /// Names that trip something somewhere: NFC and NFD twins, spaces where they hurt, what URLs and shells escape.
-pub(super) const AWKWARD: [&str; 17] = [
+pub(super) const AWKWARD: [&str; 18] = [
     "names/with a space.jpg",
     "names/100%.jpg",
     "names/50%20off.jpg",
@@ -22,8 +25,13 @@ pub(super) const AWKWARD: [&str; 17] = [
     "names/.hidden",
     "names/quote\"s & 'apostrophes' <tags>;",
     "names/back\\slash",
+    "names/line\nbreak",
     "names/...",
 ];
+
+/// No text at all, and its key as rclone makes it.
+pub(super) const NOT_UTF8: &[u8] = b"names/\xff";
+pub(super) const NOT_UTF8_KEY: &str = "names/\u{201b}FF";
 
 /// 300 small files, 20 photos, awkward names, an empty file, a video of `video` bytes, and what is no plain file: an
 /// empty folder, a symlink, a hard link.
@@ -53,6 +61,7 @@ pub(super) fn odd_things(library: &Library) {
     }
     library.mtime("names/-rf", -1, 999_999_999);
     library.mtime("names/a+b.jpg", 4_000_000_000, 1);
+    library.file(OsStr::from_bytes(NOT_UTF8), 10);
     library.write("empty.txt", b"");
     library.dir("an empty folder/in another");
     library.mode("an empty folder/in another", 0o750);

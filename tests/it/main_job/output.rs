@@ -113,7 +113,7 @@ async fn a_dry_run_prints_the_plan_and_touches_nothing(store: TestStore) {
 
     job.run(0);
     job.library.write("names/#1.jpg", b"edited");
-    job.library.rename("names/a+b.jpg", "moved");
+    job.library.rename("names/50%20off.jpg", "moved");
     job.library.remove("names/100%.jpg");
     let before = (job.mirror.objects().await, job.vault.versions().await);
     let planned = job.tidelock("run", &["-n"]).ended(0);
@@ -124,7 +124,7 @@ async fn a_dry_run_prints_the_plan_and_touches_nothing(store: TestStore) {
     assert_eq!(planned.paths("reference", "backup"), ["moved"]);
     assert_eq!(
         planned.paths("delete", "sync"),
-        ["names/100%.jpg", "names/a+b.jpg"]
+        ["names/100%.jpg", "names/50%20off.jpg"]
     );
     assert_eq!(
         (job.mirror.objects().await, job.vault.versions().await),
@@ -162,6 +162,7 @@ async fn a_dry_run_into_a_strangers_prefix_says_what_a_run_would_refuse(store: T
     let refused = job.tidelock("run", &["-n"]).ended(4);
     assert_eq!(refused.paths("refuse", "sync"), ["theirs"]);
     assert_eq!(refused.printed_override(), ["--max-delete", "1"]);
+    assert!(refused.errors().contains("would"), "{}", refused.errors());
     assert_eq!(job.mirror.keys().await, ["lib/theirs"]);
     assert_eq!(job.vault.versions().await, []);
 }

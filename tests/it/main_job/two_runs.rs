@@ -67,7 +67,8 @@ async fn f23_a_second_run_names_the_holder_and_exits_6(store: TestStore) {
     // On the same machine, and on another that has no state in common with it.
     let here = job.run(6);
     assert!(here.errors().contains(&pid), "{}", here.errors());
-    let mut command = job.store.fresh_machine().std_tidelock("run");
+    let machine = job.store.fresh_machine();
+    let mut command = machine.std_tidelock("run");
     command
         .arg(job.library.path())
         .args(["--json", "--sync-to", &job.sync_to()]);
@@ -86,6 +87,14 @@ async fn f24_an_interrupted_run_goes_on_and_stores_nothing_twice(store: TestStor
     // What was stored so far can be restored already.
     let restored = job.restore(&[]);
     assert!(restored.path().join("a/0").exists());
+    job.run(0);
+    assert_stored_once(&job).await;
+}
+
+async fn f24_a_run_out_of_its_time_exits_7_and_the_next_goes_on(store: TestStore) {
+    let job = job(store).await;
+    let slowly = ["--bwlimit", "2M", "--time-budget", "1s"];
+    job.tidelock("run", &slowly).ended(7);
     job.run(0);
     assert_stored_once(&job).await;
 }
@@ -130,6 +139,7 @@ async fn assert_stored_once(job: &Job) {
 on_both!(
     f23_a_second_run_names_the_holder_and_exits_6,
     f24_an_interrupted_run_goes_on_and_stores_nothing_twice,
+    f24_a_run_out_of_its_time_exits_7_and_the_next_goes_on,
     f64_an_interrupted_run_goes_on_without_its_state_and_stores_nothing_twice,
     f21_a_killed_run_goes_on_without_its_state_and_stores_nothing_twice,
 );

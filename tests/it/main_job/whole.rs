@@ -95,7 +95,7 @@ async fn assert_vault_is_locked(job: &Job, began: SystemTime) {
     }
 }
 
-/// The regular files below a folder by their relative paths, which are UTF-8 here.
+/// The regular files below a folder by their relative paths, as keys have them.
 fn regular_files(root: &Path) -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
@@ -106,9 +106,12 @@ fn regular_files(root: &Path) -> BTreeMap<String, PathBuf> {
             if metadata.is_dir() {
                 folders.push(path);
             } else if metadata.is_file() {
-                let relative = path.strip_prefix(root).unwrap().as_os_str();
-                let relative = String::from_utf8(relative.as_bytes().to_vec()).unwrap();
-                found.insert(relative, path);
+                let relative = path.strip_prefix(root).unwrap().as_os_str().as_bytes();
+                let key = match relative {
+                    album::NOT_UTF8 => album::NOT_UTF8_KEY.to_owned(),
+                    text => String::from_utf8(text.to_vec()).unwrap(),
+                };
+                found.insert(key, path);
             }
         }
     }
