@@ -272,8 +272,11 @@ impl Run {
         let until = self
             .protected_until()
             .map(|until| format!(", protected until {until:.0}"));
+        let problem = problem.to_string();
+        let stop = if problem.ends_with('?') { "" } else { "." };
         Error::Refused(format!(
-            "{problem} Nothing was stored and nothing was deleted; {renewed} locks renewed{}.",
+            "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} locks \
+             renewed{}.",
             until.unwrap_or_default()
         ))
     }
