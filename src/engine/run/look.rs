@@ -286,7 +286,7 @@ impl Run {
 
     fn emptied(&self, path: &Path, known: u64) -> Error {
         Error::Refused(format!(
-            "the library at {} has no files, though {known} are known: is its disk unplugged? \
+            "the library at {} has no files, and had {known} before: is its disk unplugged? \
              Nothing was stored and nothing was deleted. If it is meant to be empty, run again \
              with --allow-empty --max-delete {known}",
             path.display()

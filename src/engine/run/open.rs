@@ -497,7 +497,7 @@ async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle
     let file = state_file(&settings.run.state_dir, &key);
     let process = crate::engine::host::Process::current();
     let now: Time = crate::model::time::local_now();
-    let holder = format!("pid {} on {} since {now}", process.pid, process.host);
+    let holder = format!("pid {} on {} since {now:.0}", process.pid, process.host);
     let opened = tokio::task::spawn_blocking(move || State::open(&file, &holder, now)).await;
     let (state, opened) =
         opened.map_err(|error| Error::Failed(format!("opening the state: {error}")))??;

@@ -199,7 +199,7 @@ impl Run {
         }
         let renewed = self.tally.renewed.get();
         self.events
-            .send(Event::Note(format!("{renewed} locks were extended")));
+            .send(Event::Note(format!("locks extended: {renewed}")));
         let lock = Lock {
             mode: settings.mode,
             period: settings.retention,
