@@ -1,11 +1,12 @@
 //! What commands share that look into the backup target.
 
 use crate::engine::pace::Pace;
-use crate::engine::retry::{PATIENCE, Retrier};
+use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
+use crate::engine::steady::Steady;
 use crate::engine::stop::Stop;
 use crate::model::{Error, Result, Settings, when};
 use crate::snapshot::{Select, Vault};
-use crate::store::{ConnectOptions, S3Store};
+use crate::store::{ConnectOptions, S3Store, Store};
 use jiff::ZonedDateTime;
 use std::sync::Arc;
 
@@ -50,9 +51,14 @@ impl Backup {
         let options = ConnectOptions { transfers };
         let store = S3Store::connect(&backup.target, &backup.connection, options).await?;
         let pace = Arc::new(Pace::new(transfers, settings.run.bwlimit));
+        let retrier = Retrier::new(pace, stop.clone(), PATIENCE_AT_FIRST);
+        // Wrong keys and networks that are gone show up with the first answer.
+        retrier.run(|| store.now()).await?;
+        let retrier = retrier.with_patience(PATIENCE);
+        let steady = Steady::new(Arc::new(store), retrier.clone());
         Ok(Self {
-            vault: Vault::new(Arc::new(store), backup.target.clone()),
-            retrier: Retrier::new(pace, stop.clone(), PATIENCE),
+            vault: Vault::new(Arc::new(steady), backup.target.clone()),
+            retrier,
         })
     }
 

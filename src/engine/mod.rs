@@ -12,6 +12,7 @@ pub mod pace;
 pub mod restore;
 pub mod retry;
 pub mod run;
+pub mod steady;
 pub mod stop;
 pub mod tally;
 pub mod transfer;

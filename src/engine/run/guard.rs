@@ -221,12 +221,13 @@ impl Run {
             0 => String::new(),
             more => format!(" and {more} more (-v names all)"),
         };
-        let went_on = match self.settings.run.dry_run {
-            true => "A run would delete nothing, and do the rest.",
-            false => "Nothing was deleted; uploads and the backup went on.",
+        let outcome = if self.settings.run.dry_run {
+            "A run would delete nothing; uploads and the backup would go on"
+        } else {
+            "Nothing was deleted; uploads and the backup went on"
         };
         Error::Refused(format!(
-            "{place}: {why}: {}{more}. {went_on} If these deletes are meant, run once more with \
+            "{place}: {why}: {}{more}. {outcome}. If these deletes are meant, run once more with \
              {override_flag}",
             named.join(", ")
         ))

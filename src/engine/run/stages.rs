@@ -122,6 +122,8 @@ pub(super) struct Progress {
     pub(super) complete: bool,
     /// Stopped by a signal or the budget.
     pub(super) stopped: Option<Why>,
+    /// Came to its end.
+    pub(super) concluded: bool,
 }
 
 impl Run {
@@ -169,8 +171,10 @@ impl Run {
         };
         self.renew(progress).await?;
         self.commit(progress.complete, doomed.rescued).await?;
-        self.delete(doomed.extras).await?;
+        let whole = self.which.backs_up() && progress.complete;
+        self.delete(doomed.extras, whole).await?;
         self.conclude(progress, doubt);
+        progress.concluded = true;
         Ok(())
     }
 
