@@ -26,6 +26,8 @@ mod faults_state;
 mod harness;
 mod keys;
 mod layers;
+mod life;
+mod locks;
 mod main_job;
 mod restore;
 mod s3;

@@ -257,8 +257,8 @@ impl Run {
         })
     }
 
-    /// The library's folder is not there: if it ever was, its disk is unplugged, and the locks
-    /// must not lapse meanwhile.
+    /// The library's folder is not there: if it ever was, its disk is unplugged. Its locks were
+    /// renewed before this look, so that they do not lapse meanwhile.
     async fn no_library(&mut self, problem: RootProblem) -> Error {
         let known = self
             .state
@@ -268,13 +268,7 @@ impl Run {
         if known == 0 {
             return Error::Usage(problem.to_string());
         }
-        let renewed = match self.renew_in_absence().await {
-            Ok(()) => self.tally.renewed.get(),
-            Err(error) => {
-                tracing::warn!(%error, "locks could not be renewed");
-                self.tally.renewed.get()
-            }
-        };
+        let renewed = self.tally.renewed.get();
         let until = self
             .protected_until()
             .map(|until| format!(", protected until {until:.0}"));
