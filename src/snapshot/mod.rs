@@ -9,7 +9,7 @@
 //! | `claims`, `ledger` | what is known of locks without asking for each |
 //! | `chain` | missing and forged snapshots |
 //!
-#![doc = include_str!("docs/format.md")]
+#![doc = include_str!("../../docs/format.md")]
 
 mod chain;
 mod chunk;

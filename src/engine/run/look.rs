@@ -273,10 +273,8 @@ impl Run {
             }
         };
         let until = self
-            .backup
-            .as_ref()
-            .and_then(|backup| backup.latest.as_ref())
-            .map(|latest| format!(", protected until {}", latest.snapshot.protected_until));
+            .protected_until()
+            .map(|until| format!(", protected until {until:.0}"));
         Error::Refused(format!(
             "{problem} Nothing was stored and nothing was deleted; {renewed} locks renewed{}.",
             until.unwrap_or_default()
@@ -285,7 +283,7 @@ impl Run {
 
     fn emptied(&self, path: &Path, known: u64) -> Error {
         Error::Refused(format!(
-            "the library at {} has no files, though {known} are known: is its disk unplugged? \
+            "the library at {} has no files, and had {known} before: is its disk unplugged? \
              Nothing was stored and nothing was deleted. If it is meant to be empty, run again \
              with --allow-empty --max-delete {known}",
             path.display()

@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::snapshot::{Claims, Loaded, Vault, read_ledger};
 use crate::state::{Base, Opened, Row, Standing, State, StateHandle, StateKey, state_file};
-use crate::store::{ConnectOptions, S3Store, Store};
+use crate::store::{ConnectOptions, ListRequest, S3Store, Store};
 use futures::StreamExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -359,8 +359,14 @@ impl Connector<'_> {
         let client = self
             .client(Side::Sync, &sync.target, &sync.connection)
             .await?;
-        // The first answer shows whether endpoint, bucket and keys are right.
-        client.call(|store| store.now()).await?;
+        // Shows whether endpoint, bucket and keys are right before anything is written elsewhere.
+        // Not by a HEAD: its refusals do not say why.
+        let first = ListRequest {
+            prefix: sync.target.listing_prefix(),
+            max_keys: Some(1),
+            ..ListRequest::default()
+        };
+        client.call(|store| store.list(&first)).await?;
         let client = Self::patient(client);
         let (class, sse) = (sync.storage_class.clone(), sync.sse.clone());
         Ok(Arc::new(MirrorWriter::new(client, class, sse)))
@@ -489,7 +495,7 @@ async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle
     let file = state_file(&settings.run.state_dir, &key);
     let process = crate::engine::host::Process::current();
     let now: Time = crate::model::time::local_now();
-    let holder = format!("pid {} on {} since {now}", process.pid, process.host);
+    let holder = format!("pid {} on {} since {now:.0}", process.pid, process.host);
     let opened = tokio::task::spawn_blocking(move || State::open(&file, &holder, now)).await;
     let (state, opened) =
         opened.map_err(|error| Error::Failed(format!("opening the state: {error}")))??;

@@ -32,6 +32,14 @@ impl Run {
         Ok(())
     }
 
+    /// Until when everything that the latest snapshot names is locked at least, renewals included.
+    pub(super) fn protected_until(&self) -> Option<Time> {
+        let backup = self.backup.as_ref()?;
+        let snapshot = &backup.latest.as_ref()?.snapshot;
+        let chunks = snapshot.manifest.iter().chain(&snapshot.rescued);
+        chunks.map(|chunk| backup.claims.locked_until(chunk)).min()
+    }
+
     /// Returns how many versions have less than `renew_below` left and could not be extended.
     async fn renew_rows(&mut self, view: View) -> Result<u64> {
         let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
@@ -191,7 +199,7 @@ impl Run {
         }
         let renewed = self.tally.renewed.get();
         self.events
-            .send(Event::Note(format!("{renewed} locks were extended")));
+            .send(Event::Note(format!("locks extended: {renewed}")));
         let lock = Lock {
             mode: settings.mode,
             period: settings.retention,

@@ -188,7 +188,8 @@ impl Run {
         };
         stop.cuts(self.renew(progress)).await?;
         self.commit(progress.complete, doomed.rescued).await?;
-        stop.cuts(self.delete(doomed.extras)).await?;
+        let whole = self.which.backs_up() && progress.complete;
+        stop.cuts(self.delete(doomed.extras, whole)).await?;
         self.conclude(progress, doubt);
         progress.concluded = true;
         Ok(())

@@ -66,7 +66,7 @@ impl Case {
 
     /// A command with these targets, except for what `more` says itself.
     fn process(&self, verb: &str, more: &[&str]) -> std::process::Command {
-        let mut command = self.store.process();
+        let mut command = self.store.clean_command(env!("CARGO_BIN_EXE_tidelock"));
         command.args([verb, "--json", "--path-style"]);
         let sync = format!("s3://{}/library", self.sync);
         let backup = format!("s3://{}/library", self.vault);

@@ -36,7 +36,7 @@ async fn f36_what_is_wrong_from_the_start_ends_with_2_and_names_the_setting(stor
     let none = "s3://no-such-bucket-anywhere/library";
     case.refuses(&["--sync-to", none], "no-such-bucket-anywhere");
     case.refuses(&["--backup-to", none], "no-such-bucket-anywhere");
-    let https = case.store.endpoint.replace("http:", "https:");
+    let https = case.direct.endpoint.replace("http:", "https:");
     case.refuses(&["--endpoint", &https], "TLS");
     case.refuses(&["--endpoint", "http://192.0.2.1:9000"], "allow_http");
     if case.direct.kind == StoreKind::Minio {
