@@ -7,7 +7,6 @@ use crate::engine::client::Client;
 use crate::engine::listing::Listing;
 use crate::engine::memory::known;
 use crate::engine::mirror::MirrorWriter;
-use crate::engine::stop::Why;
 use crate::engine::transfer::Transfer;
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
@@ -108,9 +107,7 @@ impl Run {
     /// An interruption of the scan, by its true reason.
     fn as_stop(&self, error: Error) -> Error {
         match (error, self.stop.requested()) {
-            (Error::Interrupted, Some(Why::TimeBudget)) => Error::Resumable(
-                "the time budget ran out during the scan; run the same command again".to_owned(),
-            ),
+            (Error::Interrupted, Some(why)) => why.error(),
             (error, _) => error,
         }
     }
