@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::engine::host;
-use crate::model::{Event, RelPath, Result};
+use crate::model::{Event, RelPath, Result, killpoint};
 use crate::snapshot::{CommitRequest, Loaded, Lock, Named, commit};
 use crate::state::{Base, StateHandle, View};
 use futures::stream::{self, Stream};
@@ -72,8 +72,10 @@ impl Run {
         self.check_leases().await?;
         self.state.call(|state| state.freeze()).await?;
         let loaded = self.write(View::Frozen, complete, rescued).await?;
+        killpoint::reach("snapshot-put");
         let base = self.base_of(&loaded);
         self.state.call(move |state| state.fold(&base)).await?;
+        killpoint::reach("folded");
         self.state.flush().await?;
         self.take_over_as_latest(loaded);
         Ok(())
@@ -83,6 +85,7 @@ impl Run {
     pub(super) async fn commit_rescued(&mut self, rescued: Vec<Named>) -> Result<()> {
         self.check_leases().await?;
         let loaded = self.write(View::Base, false, rescued).await?;
+        killpoint::reach("rescue-committed");
         let base = self.base_of(&loaded);
         self.state.call(move |state| state.set_base(&base)).await?;
         self.take_over_as_latest(loaded);

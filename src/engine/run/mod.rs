@@ -11,6 +11,7 @@
 //! 5. [`guard`]: may anything be deleted?
 //! 6. [`commit`]: locks that run out are renewed, then the snapshot is committed.
 //! 7. [`deletes`]: only now.
+//! 8. [`sweep`]: unfinished uploads that no file needs any more are dropped.
 
 mod checkpoint;
 mod commit;
@@ -22,6 +23,7 @@ mod open;
 mod renew;
 mod rescue;
 mod stages;
+mod sweep;
 
 pub use stages::{Ended, Stores, Which, run, run_on};
 

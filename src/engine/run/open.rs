@@ -13,7 +13,7 @@ use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::model::{
     BackupSettings, Connection, Error, Event, Events, ExitCode, Mode, Result, Settings, Side,
-    SyncSettings, Target, Time,
+    SyncSettings, Target, Time, killpoint,
 };
 use crate::snapshot::{Claims, Loaded, Vault, read_ledger};
 use crate::state::{Base, Opened, Row, Standing, State, StateHandle, StateKey, state_file};
@@ -278,24 +278,34 @@ impl Run {
                 tracing::warn!(%error, "the state could not note the end of the run");
             }
         }
-        let named = !matches!(
-            self.exit,
-            ExitCode::Interrupted | ExitCode::Resumable | ExitCode::Failed | ExitCode::Held
-        );
+        killpoint::reach("closing");
+        let named = progress.named && self.leaves_nothing_behind().await;
         for lease in std::mem::take(&mut self.leases) {
-            let clean = if progress.wrote {
+            // What a run that died has left is looked for only where versions are written.
+            let clean = if progress.wrote && self.which.backs_up() {
                 named
             } else {
-                lease.before() != Before::Unclean
+                lease.before() != Before::Unclean && (named || !progress.wrote)
             };
             if let Err(error) = lease.release(settled.as_deref(), clean).await {
                 tracing::warn!(%error, "a lease could not be given back; it will be taken over");
             }
+            killpoint::reach("lease-released");
         }
         if let Err(error) = self.state.clone().close().await {
             self.fail("state", "state", error.to_string());
             self.raise(ExitCode::Failed);
         }
+    }
+}
+
+impl Run {
+    /// Whether nothing is left on the stores that only this machine's state knows: a write whose
+    /// outcome stayed unknown, or an upload that is to go on in the next run.
+    async fn leaves_nothing_behind(&self) -> bool {
+        let sure = self.tally.backup_failed.get() == 0 && self.tally.sync_failed.get() == 0;
+        let uploads = self.state.call(|state| state.uploads()).await;
+        sure && uploads.is_ok_and(|uploads| uploads.is_empty())
     }
 }
 

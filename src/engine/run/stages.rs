@@ -4,7 +4,7 @@ use super::Run;
 use super::look::Looked;
 use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
-use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Summary, Time};
+use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Summary, Time, killpoint};
 use crate::plan::{DeleteVerdict, Plan, Task};
 use crate::store::Store;
 use std::sync::Arc;
@@ -118,6 +118,8 @@ pub(super) struct Progress {
     pub(super) refusal: Option<Error>,
     /// Versions that are not locked for long enough.
     pub(super) at_risk: u64,
+    /// A snapshot names everything that was stored (without a backup target: the state does).
+    pub(super) named: bool,
     /// The scan, the transfer and the guard left nothing out.
     pub(super) complete: bool,
     /// Stopped by a signal or the budget.
@@ -128,7 +130,9 @@ impl Run {
     /// Everything that has to be given back, however it ends.
     async fn hold_and_go(&mut self, progress: &mut Progress) -> Result<()> {
         self.take_leases().await?;
+        killpoint::reach("leases-taken");
         self.take_stock().await?;
+        killpoint::reach("stock-taken");
         self.stages(progress).await
     }
 
@@ -146,9 +150,11 @@ impl Run {
         let (mut tasks, mut rest) = split(plan);
         self.remember_entries(&mut rest).await?;
         self.rescue_before(&mut tasks).await?;
+        killpoint::reach("rescued");
         let transfer = self.transfer(library);
         let batch = self.transfer_all(&transfer, tasks).await?;
         drop(transfer);
+        killpoint::reach("transferred");
         progress.stopped = batch.stopped;
         if let Some(why) = batch.stopped {
             return self.stopped(why).await;
@@ -168,8 +174,14 @@ impl Run {
             _ => super::rescue::Doomed::default(),
         };
         self.renew(progress).await?;
+        killpoint::reach("before-commit");
         self.commit(progress.complete, doomed.rescued).await?;
+        progress.named = true;
+        killpoint::reach("before-deletes");
         self.delete(doomed.extras).await?;
+        killpoint::reach("deleted");
+        self.sweep(&batch.failed).await?;
+        killpoint::reach("swept");
         self.conclude(progress, doubt);
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::{Problem, Transfer};
 use crate::engine::mirror::Placed;
 use crate::engine::versions::Locked;
 use crate::model::etag::Expected;
-use crate::model::{Action, Content, Error, Result, Side, StoreErrorKind};
+use crate::model::{Action, Content, Error, Result, Side, StoreErrorKind, killpoint};
 use crate::plan::{Known, Mirror, Task};
 use crate::store::Condition;
 
@@ -41,9 +41,21 @@ impl Transfer {
         let seen = &task.seen;
         let same_size = |known: &Known| known.entry.size() == seen.size;
         Ok(task.hardlink.is_some()
+            || self.may_be_left(task).await?
             || task.known.as_ref().is_some_and(same_size)
             || matches!(&task.mirror, Mirror::Unknown { size, .. } if *size == seen.size)
             || self.memory.is_like(seen.size, seen.mtime).await?)
+    }
+
+    /// Whether a run that died may have left a version of this file that nothing names.
+    async fn may_be_left(&self, task: &Task) -> Result<bool> {
+        let Some(backup) = self.backup.as_ref().filter(|_| self.leftovers) else {
+            return Ok(false);
+        };
+        let key = backup.key(&task.seen.path);
+        let versions = backup.client().versions_of(&key).await?;
+        let size = task.seen.size;
+        Ok(versions.iter().any(|version| !version.delete_marker && version.size == size))
     }
 
     /// What the mirror's object tells of its bytes. Large objects were mostly sent in parts, so
@@ -275,6 +287,7 @@ impl Transfer {
         }
         let complete = session.completion(content, Condition::Always);
         let locked = backup.complete(complete, content.crc64nvme).await?;
+        killpoint::reach("version-completed");
         self.forget(session).await?;
         Ok((locked, false))
     }
@@ -293,6 +306,7 @@ impl Transfer {
         };
         let complete = session.completion(placing.content, condition);
         let placed = sync.complete(complete, placing.content.crc64nvme).await?;
+        killpoint::reach("object-completed");
         if placed == Placed::Mismatch {
             session.abandon().await;
         }

@@ -19,7 +19,7 @@ use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::library::{Library, ReadError};
-use crate::model::{Action, Error, Event, Events, Failure, Seen, Side, StoreError};
+use crate::model::{Action, Error, Event, Events, Failure, Seen, Side, StoreError, killpoint};
 use crate::plan::{Known, Mirror, Task};
 use place::Payload;
 use source::Source;
@@ -134,7 +134,9 @@ impl Transfer {
         for last in [false, false, true] {
             let problem = match self.attempt(&mut task, believe).await {
                 Ok(known) => {
+                    killpoint::reach("placed");
                     self.memory.remember(known).await?;
+                    killpoint::reach("remembered");
                     self.events.send(Event::FileDone);
                     return Ok(Outcome::Done);
                 }

@@ -5,7 +5,7 @@ use super::source::{ReadPart, Source};
 use super::{Problem, Transfer};
 use crate::engine::client::Client;
 use crate::model::subtree::{self, PartHash};
-use crate::model::{Blake3, Content, Crc64, StoreError, StoreResult};
+use crate::model::{Blake3, Content, Crc64, StoreError, StoreResult, killpoint};
 use crate::store::{Complete, Condition, Part};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -116,6 +116,7 @@ impl Session {
         };
         match answer {
             Ok(sent) => {
+                killpoint::reach("part-sent");
                 self.sent().parts.push(sent.clone());
                 Some(sent)
             }

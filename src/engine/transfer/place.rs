@@ -5,7 +5,7 @@ use super::source::{SMALLEST_PART, Source};
 use super::{Problem, Transfer};
 use crate::engine::mirror::{MAX_COPY, Placed};
 use crate::engine::versions::Locked;
-use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored};
+use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored, killpoint};
 use crate::plan::{
     BackupStep, Copyable, Known, Mirror, SyncStep, SyncView, Task, backup_step, sync_step,
 };
@@ -114,14 +114,20 @@ impl Transfer {
         let body = bytes.clone();
         let backup = async {
             if upload {
-                Some(self.put_version(placing, body).await)
+                let put = self.put_version(placing, body).await;
+                killpoint::reach("version-put");
+                Some(put)
             } else {
                 None
             }
         };
         let sync = async {
             match condition {
-                Some(condition) => Some(self.put_object(placing, bytes, condition).await),
+                Some(condition) => {
+                    let put = self.put_object(placing, bytes, condition).await;
+                    killpoint::reach("object-put");
+                    Some(put)
+                }
                 None => None,
             }
         };
