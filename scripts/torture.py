@@ -117,6 +117,7 @@ class Campaign:
             if self.random.random() < 0.3:
                 self.serial += 1
                 name = f"foreign-{self.serial:04}"
+            self.forget(name)
             data = self.bytes(self.random.choice([size, 1000, 9 * MIB if self.random.random() < 0.1 else 7]))
             self.contents[checker.digest(data)] = "foreign " + name
             self.store.put(self.sync[0], self.sync[1] + name, data)
@@ -126,6 +127,13 @@ class Campaign:
             self.write(name, self.bytes(size or 3))
             self.write(name, before)
         return f"{kind} {name}"
+
+    def forget(self, name):
+        """What the foreign writer is about to overwrite is lost by its doing alone."""
+        try:
+            self.held.discard(checker.digest(self.store.get(self.sync[0], self.sync[1] + name)))
+        except s3.Failed:
+            pass
 
     # Runs ----------------------------------------------------------------------------------------------------------
 
@@ -158,6 +166,21 @@ class Campaign:
                 raise SystemExit(f"a run hangs; its output: {output.decode()}")
         return process.returncode, output.decode(errors="replace")
 
+    def harm_state(self):
+        """It is lost, or a copy from some steps ago comes back, as from a backup of the machine."""
+        dice, old = self.random.random(), os.path.join(self.work, "old-state")
+        if dice < 0.2:
+            shutil.rmtree(self.state, ignore_errors=True)
+            return "the state is lost"
+        if dice < 0.3 and os.path.exists(self.state):
+            shutil.rmtree(old, ignore_errors=True)
+            shutil.copytree(self.state, old)
+        elif dice < 0.4 and os.path.exists(old):
+            shutil.rmtree(self.state, ignore_errors=True)
+            shutil.copytree(old, self.state)
+            return "an old state is put back"
+        return "the state is kept"
+
     def look_at_mirror(self):
         """Before each run: what the mirror holds now must be named once it is gone."""
         for key in self.checker.mirror_keys():
@@ -165,9 +188,7 @@ class Campaign:
 
     def step(self, number):
         edits = [self.edit() for _ in range(self.random.randrange(1, 9))]
-        if self.random.random() < 0.25:
-            shutil.rmtree(self.state, ignore_errors=True)
-            edits.append("the state is lost")
+        edits.append(self.harm_state())
         point, after = None, None
         if self.random.random() < 0.6:
             name = self.random.choice(sorted(POINTS))

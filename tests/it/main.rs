@@ -20,5 +20,6 @@ mod harness;
 mod keys;
 mod layers;
 mod restore;
+mod resume;
 mod s3;
 mod snapshot;

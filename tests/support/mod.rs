@@ -14,11 +14,13 @@
 //!
 //! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
 
+mod hop;
 mod library;
 mod servers;
 mod store;
 mod tree;
 
+pub(crate) use hop::Hop;
 pub(crate) use library::{Library, contents};
 pub(crate) use servers::{StoreKind, rclone};
 pub(crate) use store::{Lock, TestStore, stores};
@@ -60,3 +62,16 @@ macro_rules! on_both {
     )+};
 }
 pub(crate) use on_both;
+
+/// `on_minio!(name, …)`: the same against MinIO alone, for tests that move too many bytes for a slow store.
+macro_rules! on_minio {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn minio() {
+                $crate::support::on_store($crate::support::StoreKind::Minio, super::$name);
+            }
+        }
+    )+};
+}
+pub(crate) use on_minio;

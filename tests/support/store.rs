@@ -113,7 +113,12 @@ impl TestStore {
 
     /// `tidelock` without any argument, for a test that gives them all; the same clean environment.
     pub(crate) fn bare_tidelock(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidelock"));
+        Command::from_std(self.process())
+    }
+
+    /// The same for a test that does not wait for its end.
+    pub(crate) fn process(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidelock"));
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

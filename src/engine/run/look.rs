@@ -18,6 +18,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Parts of one file in flight to each target: what a kill costs of it. More of them finish no
+/// sooner on a line that four fill; other files use what is left of `--transfers`.
+const PARTS_AT_A_TIME: usize = 4;
+
 /// What was seen, and what follows from it.
 pub(super) struct Looked {
     /// The plan.
@@ -195,7 +199,7 @@ impl Run {
                 .map(|backup| Arc::clone(&backup.versions)),
             leftovers: self.leftovers,
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),
-            parallel_parts: run.transfers,
+            parallel_parts: run.transfers.min(PARTS_AT_A_TIME),
             tally: Arc::clone(&self.tally),
             events: self.events.clone(),
             stop: self.stop.clone(),

@@ -84,10 +84,7 @@ impl Run {
         let path = &task.seen.path;
         match side {
             Side::Sync => self.sync.as_ref().map(|sync| sync.key(path)),
-            Side::Backup => self
-                .backup
-                .as_ref()
-                .map(|backup| backup.versions.key(path)),
+            Side::Backup => self.backup.as_ref().map(|backup| backup.versions.key(path)),
         }
     }
 }

@@ -55,7 +55,9 @@ impl Transfer {
         let key = backup.key(&task.seen.path);
         let versions = backup.client().versions_of(&key).await?;
         let size = task.seen.size;
-        Ok(versions.iter().any(|version| !version.delete_marker && version.size == size))
+        Ok(versions
+            .iter()
+            .any(|version| !version.delete_marker && version.size == size))
     }
 
     /// What the mirror's object tells of its bytes. Large objects were mostly sent in parts, so
