@@ -322,15 +322,15 @@ async fn f64_a_first_backup_in_many_sessions_sends_and_reads_little_twice(store:
         scene.library.file(format!("2024/{at:03}.jpg"), 600_000);
         size += 600_000;
     }
-    for at in 0..3 {
+    for at in 0..4 {
         scene
             .library
-            .file(format!("films/{at}.mov"), 40 * MIB as usize);
-        size += 40 * MIB;
+            .file(format!("films/{at}.mov"), 24 * MIB as usize);
+        size += 24 * MIB;
     }
     let mut read = 0;
     let mut cuts = 0;
-    let code = loop {
+    loop {
         let mut child = scene.spawn(&[]);
         if scene.hop.wait_for(scene.hop.sent() + size / 4, &mut child) {
             kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
@@ -338,13 +338,13 @@ async fn f64_a_first_backup_in_many_sessions_sends_and_reads_little_twice(store:
         let (code, summary) = finish(child);
         read += summary["library"]["bytes_read"].as_u64().unwrap_or(0);
         if code != Some(130) {
-            break code;
+            assert_eq!(code, Some(0), "{summary}");
+            break;
         }
         cuts += 1;
         assert!(cuts < 40, "does not converge");
         scene.move_to_a_fresh_machine();
-    };
-    assert_eq!(code, Some(0));
+    }
     let sent = scene.hop.sent();
     eprintln!(
         "{cuts} cuts: sent {:.2}, read {:.2} times {} MiB",
@@ -352,7 +352,7 @@ async fn f64_a_first_backup_in_many_sessions_sends_and_reads_little_twice(store:
         read as f64 / size as f64,
         size / MIB
     );
-    assert!(cuts > 4);
+    assert!(cuts >= 4);
     assert!(sent as f64 <= 2.5 * size as f64);
     assert!(read as f64 <= 1.5 * size as f64);
     scene.is_all_there().await;

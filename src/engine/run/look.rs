@@ -7,7 +7,7 @@ use crate::engine::client::Client;
 use crate::engine::listing::Listing;
 use crate::engine::memory::known;
 use crate::engine::stop::Why;
-use crate::engine::transfer::Transfer;
+use crate::engine::transfer::{Transfer, large_files};
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
 use crate::model::{Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, StoreErrorKind};
@@ -186,6 +186,7 @@ impl Run {
     pub(super) fn transfer(&self, library: Arc<Library>) -> Arc<Transfer> {
         let run = &self.settings.run;
         let buffers = Buffers::new(run.memory);
+        let parallel_parts = run.transfers.min(PARTS_AT_A_TIME);
         let settings = self.settings.library.as_ref();
         Arc::new(Transfer {
             library,
@@ -199,7 +200,8 @@ impl Run {
                 .map(|backup| Arc::clone(&backup.versions)),
             leftovers: self.leftovers,
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),
-            parallel_parts: run.transfers.min(PARTS_AT_A_TIME),
+            parallel_parts,
+            turns: large_files(run.transfers, parallel_parts),
             tally: Arc::clone(&self.tally),
             events: self.events.clone(),
             stop: self.stop.clone(),

@@ -17,6 +17,11 @@ impl Transfer {
     /// be stored already (touched, moved, or mirrored by another tool) is hashed first, and sent
     /// from memory, or read again where it does not fit there.
     pub(super) async fn large(&self, task: &Task, source: &Source) -> Result<Known, Problem> {
+        // Few at a time fill the line; many would all be half done whenever a run is cut short.
+        let parts = task.seen.size.div_ceil(part_len(task.seen.size));
+        let parallel = u32::try_from(self.parallel_parts).unwrap_or(u32::MAX);
+        let width = u32::try_from(parts).unwrap_or(u32::MAX).min(parallel);
+        let _turn = self.turns.acquire_many(width.max(1)).await;
         if !self.may_be_stored(task).await.map_err(Problem::state)? {
             return self.stream(task, source).await;
         }
