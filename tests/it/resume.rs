@@ -37,7 +37,7 @@ impl Scene {
     }
 
     fn spawn(&self, flags: &[&str]) -> Child {
-        let mut command = self.store.process();
+        let mut command = self.store.clean_command(env!("CARGO_BIN_EXE_tidelock"));
         command
             .args(["run", "--json", "--path-style", "--endpoint"])
             .arg(self.hop.endpoint())

@@ -17,6 +17,7 @@ mod checkpoint;
 mod commit;
 mod deletes;
 mod dry;
+mod forget;
 mod guard;
 mod look;
 mod open;
@@ -25,6 +26,8 @@ mod rescue;
 mod stages;
 mod sweep;
 
+pub use forget::forget_lost;
+pub use open::{connect_backup, consent};
 pub use stages::{Ended, Stores, Which, run, run_on};
 
 use crate::engine::client::Client;

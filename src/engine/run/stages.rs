@@ -4,7 +4,8 @@ use super::Run;
 use super::look::Looked;
 use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
-use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Summary, Time, killpoint};
+use crate::engine::verify::Mention;
+use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, killpoint};
 use crate::plan::{DeleteVerdict, Plan, Task};
 use crate::store::Store;
 use std::sync::Arc;
@@ -97,6 +98,10 @@ pub async fn run_on(
         run.raise(exit);
     }
     let error = error.or(progress.refusal.take());
+    // Not before: a lock that could not be extended is no doubt about the library.
+    for failure in std::mem::take(&mut progress.late) {
+        run.tally.fail(failure);
+    }
     run.close(&progress).await;
     let summary = run.summary(&progress).await;
     let exit = run.exit;
@@ -118,12 +123,16 @@ pub(super) struct Progress {
     pub(super) refusal: Option<Error>,
     /// Versions that are not locked for long enough.
     pub(super) at_risk: u64,
-    /// A snapshot names everything that was stored (without a backup target: the state does).
-    pub(super) named: bool,
+    /// Failures that have no bearing on deletes.
+    pub(super) late: Vec<Failure>,
+    /// Versions that were found gone, to be stored again.
+    pub(super) lost: Vec<Mention>,
     /// The scan, the transfer and the guard left nothing out.
     pub(super) complete: bool,
     /// Stopped by a signal or the budget.
     pub(super) stopped: Option<Why>,
+    /// Came to its end.
+    pub(super) concluded: bool,
 }
 
 impl Run {
@@ -137,6 +146,9 @@ impl Run {
     }
 
     async fn stages(&mut self, progress: &mut Progress) -> Result<()> {
+        if !self.settings.run.dry_run {
+            self.renew_kept(progress).await?;
+        }
         let Looked {
             plan,
             library,
@@ -173,16 +185,18 @@ impl Run {
             DeleteVerdict::Allowed => self.rescue_doomed(rest.extras).await?,
             _ => super::rescue::Doomed::default(),
         };
-        self.renew(progress).await?;
+        self.renew_rows(progress).await?;
         killpoint::reach("before-commit");
         self.commit(progress.complete, doomed.rescued).await?;
-        progress.named = true;
         killpoint::reach("before-deletes");
-        self.delete(doomed.extras).await?;
+        let whole = self.which.backs_up() && progress.complete;
+        self.delete(doomed.extras, whole).await?;
         killpoint::reach("deleted");
+        self.settle_lost(progress).await?;
         self.sweep(&batch.failed).await?;
         killpoint::reach("swept");
         self.conclude(progress, doubt);
+        progress.concluded = true;
         Ok(())
     }
 
@@ -284,8 +298,7 @@ impl Run {
             part.at_risk = progress.at_risk;
             if let Some(latest) = &backup.latest {
                 part.snapshot = Some(latest.snapshot.id.to_string());
-                part.protected_until =
-                    Some(latest.snapshot.protected_until).filter(|until| *until > Time::UNIX_EPOCH);
+                part.protected_until = self.protected_until();
             }
             summary.backup = Some(part);
         }
