@@ -7,7 +7,7 @@ use crate::engine::client::Client;
 use crate::engine::listing::Listing;
 use crate::engine::memory::known;
 use crate::engine::mirror::MirrorWriter;
-use crate::engine::transfer::Transfer;
+use crate::engine::transfer::{Transfer, large_files};
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
 use crate::model::{
@@ -20,6 +20,10 @@ use crate::store::Object;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Parts of one file in flight to each target: what a kill costs of it. More of them finish no
+/// sooner on a line that four fill; other files use what is left of `--transfers`.
+const PARTS_AT_A_TIME: usize = 4;
 
 /// What was seen, and what follows from it.
 pub(super) struct Looked {
@@ -234,6 +238,7 @@ impl Run {
     pub(super) fn transfer(&self, library: Arc<Library>) -> Arc<Transfer> {
         let run = &self.settings.run;
         let buffers = Buffers::new(run.memory);
+        let parallel_parts = run.transfers.min(PARTS_AT_A_TIME);
         let settings = self.settings.library.as_ref();
         Arc::new(Transfer {
             library,
@@ -247,7 +252,8 @@ impl Run {
                 .map(|backup| Arc::clone(&backup.versions)),
             leftovers: self.leftovers,
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),
-            parallel_parts: run.transfers,
+            parallel_parts,
+            turns: large_files(run.transfers, parallel_parts),
             tally: Arc::clone(&self.tally),
             events: self.events.clone(),
             stop: self.stop.clone(),

@@ -6,7 +6,8 @@ use crate::engine::transfer::{ends_the_run, part_len};
 use crate::engine::versions::{Locked, Versions};
 use crate::model::subtree;
 use crate::model::{
-    Action, Content, Crc64, Entry, Error, Event, Kind, RelPath, Result, Side, Stored, Time, time,
+    Action, Content, Crc64, Entry, Error, Event, Kind, RelPath, Result, Side, Stored, Time,
+    killpoint, time,
 };
 use crate::plan::{Extra, Mirror, Task};
 use crate::snapshot::Named;
@@ -199,6 +200,7 @@ impl Run {
         let Some((content, locked)) = self.keep(sync, versions, path, key, &head).await? else {
             return Ok(None);
         };
+        killpoint::reach("version-rescued");
         let size = content.size;
         let event = Event::File {
             path: path.clone(),

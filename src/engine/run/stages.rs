@@ -5,7 +5,7 @@ use super::look::Looked;
 use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
 use crate::engine::verify::Mention;
-use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary};
+use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, killpoint};
 use crate::plan::{DeleteVerdict, Plan, Task};
 use crate::store::Store;
 use std::sync::Arc;
@@ -146,7 +146,9 @@ impl Run {
     async fn hold_and_go(&mut self, progress: &mut Progress) -> Result<()> {
         let stop = self.stop.clone();
         stop.cuts(self.take_leases()).await?;
+        killpoint::reach("leases-taken");
         stop.cuts(self.take_stock()).await?;
+        killpoint::reach("stock-taken");
         let ended = self.stages(progress).await;
         if let Err(error) = &ended
             && progress.wrote
@@ -177,9 +179,11 @@ impl Run {
         let (mut tasks, mut rest) = split(plan);
         self.remember_entries(&mut rest).await?;
         self.rescue_before(&mut tasks).await?;
+        killpoint::reach("rescued");
         let transfer = self.transfer(library);
         let batch = self.transfer_all(&transfer, tasks).await?;
         drop(transfer);
+        killpoint::reach("transferred");
         progress.stopped = batch.stopped;
         if let Some(why) = batch.stopped {
             return Err(why.error());
@@ -199,10 +203,15 @@ impl Run {
             _ => super::rescue::Doomed::default(),
         };
         stop.cuts(self.renew_rows(progress)).await?;
+        killpoint::reach("before-commit");
         self.commit(progress.complete, doomed.rescued).await?;
+        killpoint::reach("before-deletes");
         let whole = self.which.backs_up() && progress.complete;
         stop.cuts(self.delete(doomed.extras, whole)).await?;
+        killpoint::reach("deleted");
         self.settle_lost(progress).await?;
+        self.sweep(&batch.failed).await?;
+        killpoint::reach("swept");
         self.conclude(progress, doubt);
         progress.concluded = true;
         Ok(())

@@ -25,6 +25,7 @@ use place::Payload;
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// A file that keeps changing is given up after so many tries.
 const TRIES: u32 = 3;
@@ -50,12 +51,20 @@ pub struct Transfer {
     pub ignore_mtime: bool,
     /// Parts of one file in flight.
     pub parallel_parts: usize,
+    /// Parts of large files in flight, see [`large_files`].
+    pub turns: Semaphore,
     /// Counters.
     pub tally: Arc<Tally>,
     /// Progress.
     pub events: Events,
     /// The wish to stop.
     pub stop: Stop,
+}
+
+/// Turns for large files, one for each part in flight: parts go to two targets, so that many keep
+/// `requests` in flight. No file needs more than `parallel_parts`.
+pub fn large_files(requests: usize, parallel_parts: usize) -> Semaphore {
+    Semaphore::new((requests / 2).max(parallel_parts).max(1))
 }
 
 /// How a file's way ended.

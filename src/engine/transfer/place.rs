@@ -5,7 +5,7 @@ use super::source::{SMALLEST_PART, Source};
 use super::{Problem, Transfer};
 use crate::engine::mirror::{MAX_COPY, Placed};
 use crate::engine::versions::Locked;
-use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored};
+use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored, killpoint};
 use crate::plan::{
     BackupStep, Copyable, Known, Mirror, SyncStep, SyncView, Task, backup_step, sync_step,
 };
@@ -115,14 +115,20 @@ impl Transfer {
         let body = bytes.clone();
         let backup = async {
             if upload {
-                Some(self.put_version(placing, body).await)
+                let put = self.put_version(placing, body).await;
+                killpoint::reach("version-put");
+                Some(put)
             } else {
                 None
             }
         };
         let sync = async {
             match condition {
-                Some(condition) => Some(self.put_object(placing, bytes, condition).await),
+                Some(condition) => {
+                    let put = self.put_object(placing, bytes, condition).await;
+                    killpoint::reach("object-put");
+                    Some(put)
+                }
                 None => None,
             }
         };
@@ -319,7 +325,9 @@ impl Transfer {
         };
         let mismatch = matches!(places.sync, Some(Placed::Mismatch));
         let known = self.known(placing, places.backup, etag);
+        killpoint::reach("placed");
         self.memory.remember(known).await.map_err(Problem::state)?;
+        killpoint::reach("remembered");
         if mismatch {
             return self.rescue(placing.task).await;
         }

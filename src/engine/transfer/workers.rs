@@ -52,7 +52,10 @@ where
         }
         tokio::select! {
             ended = running.join_next() => match ended {
-                Some(ended) => batch.take(ended)?,
+                Some(ended) => match (batch.take(ended), transfer.stop.requested()) {
+                    (Err(Error::Interrupted), Some(why)) => batch.stopped = Some(why),
+                    (ended, _) => ended?,
+                },
                 None => break,
             },
             _ = tick.tick() => between().await?,
@@ -63,7 +66,7 @@ where
             }
         }
     }
-    if tasks.len() > 0 {
+    if tasks.len() > 0 && batch.stopped.is_none() {
         batch.stopped = transfer.stop.requested();
     }
     Ok(batch)
