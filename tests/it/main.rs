@@ -16,11 +16,18 @@ mod support;
 
 mod cli;
 mod contract;
+mod fault_table;
+mod faults_clock;
+mod faults_library;
+mod faults_mirror;
+mod faults_process;
+mod faults_state;
 mod harness;
 mod keys;
 mod layers;
 mod life;
 mod locks;
+mod main_job;
 mod restore;
 mod s3;
 mod snapshot;

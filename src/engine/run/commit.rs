@@ -3,7 +3,7 @@
 use super::Run;
 use super::renew::Claimed;
 use crate::engine::host;
-use crate::model::{Event, Result};
+use crate::model::{Event, RelPath, Result};
 use crate::snapshot::{CommitRequest, Loaded, Lock, Named, commit};
 use crate::state::{Base, StateHandle, View};
 use futures::stream::{self, Stream};
@@ -40,6 +40,26 @@ fn entries(
     })
 }
 
+/// Rescued content in the order of paths, each path once: two objects that stand for one path, as
+/// `a//b` and `a/_/b` do, are told apart by their content.
+fn in_order(mut rescued: Vec<Named>) -> Vec<Named> {
+    rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    for at in 1..rescued.len() {
+        if rescued[at].entry.path == rescued[at - 1].entry.path {
+            let hash = rescued[at]
+                .entry
+                .content
+                .map(|content| content.blake3.to_hex());
+            let suffix = format!("~{}", hash.unwrap_or_default());
+            let path = [rescued[at].entry.path.as_bytes(), suffix.as_bytes()].concat();
+            rescued[at].entry.path = RelPath::new(path);
+        }
+    }
+    rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    rescued.dedup_by(|a, b| a.entry.path == b.entry.path);
+    rescued
+}
+
 impl Run {
     /// Commits what this run has stored. Without a backup target (or for `sync` alone) only the
     /// state moves on.
@@ -51,7 +71,7 @@ impl Run {
             return if rescued.is_empty() {
                 Ok(())
             } else {
-                self.commit_rescued(rescued).await
+                self.commit_rescued(rescued, false).await
             };
         }
         self.events.send(Event::Phase("snapshot"));
@@ -65,19 +85,23 @@ impl Run {
         Ok(())
     }
 
-    /// Commits a snapshot of its own for rescued content: the parent's entries and the rescue.
-    pub(super) async fn commit_rescued(&mut self, rescued: Vec<Named>) -> Result<()> {
-        let mut rescued = rescued;
-        rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    /// Commits a snapshot of its own for rescued content: the parent's entries and the rescue. It
+    /// is complete only where its parent is this run's own.
+    pub(super) async fn commit_rescued(
+        &mut self,
+        rescued: Vec<Named>,
+        complete: bool,
+    ) -> Result<()> {
         self.check_leases().await?;
-        let loaded = self.write(View::Base, false, rescued).await?;
+        let loaded = self.write(View::Base, complete, rescued).await?;
         let base = self.base_of(&loaded);
         self.state.call(move |state| state.set_base(&base)).await?;
         self.take_over_as_latest(loaded);
         Ok(())
     }
 
-    async fn write(&self, view: View, complete: bool, rescued: Vec<Named>) -> Result<Loaded> {
+    async fn write(&self, view: View, complete: bool, mut rescued: Vec<Named>) -> Result<Loaded> {
+        rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
         let Some(backup) = &self.backup else {
             return Err(crate::model::Error::Failed("no backup target".to_owned()));
         };
@@ -99,7 +123,7 @@ impl Run {
             },
             sse: settings.sse.clone(),
             config: self.settings.record.clone(),
-            rescued,
+            rescued: in_order(rescued),
             parallel: CHUNKS_AT_A_TIME,
         };
         let claimed = Claimed::of(backup.latest.as_ref(), &backup.claims);

@@ -33,7 +33,7 @@ impl Run {
         }
         if let DeleteVerdict::Refused { why, override_flag } = verdict {
             self.raise(ExitCode::Refused);
-            return Err(self.refusal(&why, &override_flag));
+            return Err(self.refusal(&plan, &why, &override_flag));
         }
         if scan_errors {
             self.raise(ExitCode::Partial);

@@ -71,7 +71,7 @@ impl Run {
     pub(super) async fn judge(&self, plan: &Plan, doubt: bool) -> Result<DeleteVerdict> {
         let deletes = self.count_deletes(plan).await?;
         let limits = self.settings.sync.as_ref();
-        let verdict = check_deletes(&DeleteGuard {
+        Ok(check_deletes(&DeleteGuard {
             deletes,
             total: plan
                 .known_files
@@ -81,11 +81,7 @@ impl Run {
             overridden: limits.is_some_and(|sync| sync.max_delete_override),
             first_run: self.first_run && !plan.extras.is_empty(),
             doubt,
-        });
-        if matches!(verdict, DeleteVerdict::Refused { .. }) {
-            self.tell_victims(plan);
-        }
-        Ok(verdict)
+        }))
     }
 
     /// Deletes, those of moved content left out: a renamed folder is none.
@@ -124,7 +120,8 @@ impl Run {
             .any(|found| !gone.contains(&found.row.entry.path)))
     }
 
-    fn tell_victims(&self, plan: &Plan) {
+    /// What deletes would be of, with its bytes: objects of the mirror, or remembered files.
+    fn victims<'a>(&self, plan: &'a Plan) -> Vec<(&'a RelPath, u64)> {
         let extras = plan
             .extras
             .iter()
@@ -134,20 +131,25 @@ impl Run {
             .iter()
             .filter(|known| known.entry.kind == Kind::File);
         let gone = gone.map(|known| (&known.entry.path, known.entry.size()));
-        let side = self.sync.as_ref().map(|_| Side::Sync);
-        let victims: Vec<_> = if side.is_some() {
+        if self.sync.is_some() && !plan.extras.is_empty() {
             extras.collect()
         } else {
             gone.collect()
-        };
-        for (path, size) in victims {
+        }
+    }
+
+    /// Tells of every delete that was refused.
+    pub(super) fn tell_victims(&self, plan: &Plan) {
+        let side = self.sync.as_ref().map(|_| Side::Sync);
+        for (path, size) in self.victims(plan) {
             let (path, action) = (path.clone(), Action::Refuse);
+            let planned = false;
             self.events.send(Event::File {
                 path,
                 action,
                 side,
                 size,
-                planned: false,
+                planned,
             });
         }
     }
@@ -203,16 +205,31 @@ impl Run {
         }
     }
 
-    /// The refusal, with the exact override.
-    pub(super) fn refusal(&self, why: &str, override_flag: &str) -> Error {
+    /// The refusal, with the first victims and the exact override.
+    pub(super) fn refusal(&self, plan: &Plan, why: &str, override_flag: &str) -> Error {
         let place = match &self.settings.sync {
             Some(sync) => sync.target.to_string(),
             None => "the library".to_owned(),
         };
+        let victims = self.victims(plan);
+        let named: Vec<String> = victims
+            .iter()
+            .take(LISTED)
+            .map(|(path, _)| format!("{path:?}"))
+            .collect();
+        let more = match victims.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            more => format!(" and {more} more (-v names all)"),
+        };
+        let outcome = if self.settings.run.dry_run {
+            "A run would delete nothing; uploads and the backup would go on"
+        } else {
+            "Nothing was deleted; uploads and the backup went on"
+        };
         Error::Refused(format!(
-            "{place}: {why}. Nothing was deleted; uploads and the backup went on. If these deletes \
-             are meant, run once more with {override_flag} (at most {LISTED} of them are listed \
-             above; --dry-run lists all)"
+            "{place}: {why}: {}{more}. {outcome}. If these deletes are meant, run once more with \
+             {override_flag}",
+            named.join(", ")
         ))
     }
 

@@ -216,7 +216,7 @@ impl Run {
         let renewed = self.tally.renewed.get();
         let until = self
             .protected_until()
-            .map(|until| format!(", protected until {until}"));
+            .map(|until| format!(", protected until {until:.0}"));
         Error::Refused(format!(
             "{problem} Nothing was stored and nothing was deleted; {renewed} locks renewed{}.",
             until.unwrap_or_default()

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::snapshot::{Claims, Loaded, Vault, read_ledger};
 use crate::state::{Base, Opened, Row, Standing, State, StateHandle, StateKey, state_file};
-use crate::store::{ConnectOptions, S3Store, Store};
+use crate::store::{ConnectOptions, ListRequest, S3Store, Store};
 use futures::StreamExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,8 +30,7 @@ const LONG_RETENTION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 const CHUNKS_AT_A_TIME: usize = 4;
 
 impl Run {
-    /// Opens both targets and the state. Nothing but leases is written, and in a dry run not even
-    /// those.
+    /// Opens both targets and the state. Nothing is written.
     pub(super) async fn open(
         settings: &Settings,
         which: Which,
@@ -64,7 +63,7 @@ impl Run {
         }
         let (state, fresh) = open_state(settings, &events).await?;
         let memory = Arc::new(Memory::new(state.clone()));
-        let mut run = Self {
+        Ok(Self {
             settings: settings.clone(),
             which,
             events,
@@ -79,13 +78,11 @@ impl Run {
             leftovers: false,
             fresh_state: fresh,
             exit: ExitCode::Done,
-        };
-        run.take_leases().await?;
-        run.take_stock().await?;
-        Ok(run)
+        })
     }
 
-    async fn take_leases(&mut self) -> Result<()> {
+    /// Takes the leases of both targets; a dry run goes without.
+    pub(super) async fn take_leases(&mut self) -> Result<()> {
         if self.settings.run.dry_run {
             return Ok(());
         }
@@ -104,7 +101,7 @@ impl Run {
     }
 
     /// The latest snapshot, and the state brought up to it.
-    async fn take_stock(&mut self) -> Result<()> {
+    pub(super) async fn take_stock(&mut self) -> Result<()> {
         let latest = match &self.backup {
             Some(backup) => backup.vault.latest().await?,
             None => None,
@@ -160,8 +157,10 @@ impl Run {
                 (Side::Backup, Before::Nothing) => named,
                 _ => false,
             });
+        // Entries of a damaged chunk are unknown, their versions are there all the same.
+        let damaged = self.tally.any_failure();
         // Nothing but the state remembers what a run into the mirror alone has left.
-        unclean || (self.backup.is_none() && self.fresh_state)
+        unclean || damaged || (self.backup.is_none() && self.fresh_state)
     }
 
     async fn is_settled(&self) -> Result<bool> {
@@ -269,10 +268,6 @@ impl Run {
     /// Gives everything back, whatever the run came to.
     pub(super) async fn close(&mut self, progress: &Progress) {
         let done = self.exit == ExitCode::Done && !self.settings.run.dry_run && progress.wrote;
-        let clean = !matches!(
-            self.exit,
-            ExitCode::Interrupted | ExitCode::Resumable | ExitCode::Failed | ExitCode::Held
-        );
         let settled = self.sync_target().filter(|_| done && self.which.syncs());
         if let Some(target) = settled.clone() {
             let noted = self
@@ -283,7 +278,16 @@ impl Run {
                 tracing::warn!(%error, "the state could not note the end of the run");
             }
         }
+        let named = !matches!(
+            self.exit,
+            ExitCode::Interrupted | ExitCode::Resumable | ExitCode::Failed | ExitCode::Held
+        );
         for lease in std::mem::take(&mut self.leases) {
+            let clean = if progress.wrote {
+                named
+            } else {
+                lease.before() != Before::Unclean
+            };
             if let Err(error) = lease.release(settled.as_deref(), clean).await {
                 tracing::warn!(%error, "a lease could not be given back; it will be taken over");
             }
@@ -348,8 +352,14 @@ impl Connector<'_> {
         let client = self
             .client(Side::Sync, &sync.target, &sync.connection)
             .await?;
-        // The first answer shows whether endpoint, bucket and keys are right.
-        client.call(|store| store.now()).await?;
+        // Shows whether endpoint, bucket and keys are right before anything is written elsewhere.
+        // Not by a HEAD: its refusals do not say why.
+        let first = ListRequest {
+            prefix: sync.target.listing_prefix(),
+            max_keys: Some(1),
+            ..ListRequest::default()
+        };
+        client.call(|store| store.list(&first)).await?;
         let client = Self::patient(client);
         let (class, sse) = (sync.storage_class.clone(), sync.sse.clone());
         Ok(Arc::new(MirrorWriter::new(client, class, sse)))

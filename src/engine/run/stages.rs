@@ -88,8 +88,7 @@ pub async fn run_on(
         }
     };
     let mut progress = Progress::default();
-    let result = run.stages(&mut progress).await;
-    let error = result.err();
+    let error = run.hold_and_go(&mut progress).await.err();
     if let Some(error) = &error {
         let exit = if progress.wrote {
             error.exit_code()
@@ -135,6 +134,13 @@ pub(super) struct Progress {
 }
 
 impl Run {
+    /// Everything that has to be given back, however it ends.
+    async fn hold_and_go(&mut self, progress: &mut Progress) -> Result<()> {
+        self.take_leases().await?;
+        self.take_stock().await?;
+        self.stages(progress).await
+    }
+
     async fn stages(&mut self, progress: &mut Progress) -> Result<()> {
         if !self.settings.run.dry_run {
             self.renew_kept(progress).await?;
@@ -165,15 +171,20 @@ impl Run {
         let verdict = self.judge(&rest, doubt).await?;
         let complete = self.settle_gone(&rest, &verdict).await? && !scan_errors;
         progress.complete = complete && whole;
+        if let DeleteVerdict::Refused { why, override_flag } = &verdict {
+            self.tell_victims(&rest);
+            progress.refusal = Some(self.refusal(&rest, why, override_flag));
+        }
         let doomed = match &verdict {
             DeleteVerdict::Allowed => self.rescue_doomed(rest.extras).await?,
             _ => super::rescue::Doomed::default(),
         };
         self.renew_rows(progress).await?;
         self.commit(progress.complete, doomed.rescued).await?;
-        self.delete(doomed.extras).await?;
+        let whole = self.which.backs_up() && progress.complete;
+        self.delete(doomed.extras, whole).await?;
         self.settle_lost(progress).await?;
-        self.conclude(progress, verdict, doubt);
+        self.conclude(progress, doubt);
         Ok(())
     }
 
@@ -239,13 +250,12 @@ impl Run {
         })
     }
 
-    fn conclude(&mut self, progress: &mut Progress, verdict: DeleteVerdict, doubt: bool) {
-        if doubt {
+    fn conclude(&mut self, progress: &Progress, doubt: bool) {
+        if doubt || self.tally.any_failure() {
             self.raise(ExitCode::Partial);
         }
-        if let DeleteVerdict::Refused { why, override_flag } = verdict {
+        if progress.refusal.is_some() {
             self.raise(ExitCode::Refused);
-            progress.refusal = Some(self.refusal(&why, &override_flag));
         }
         if progress.at_risk > 0 {
             self.raise(ExitCode::Damage);

@@ -218,7 +218,7 @@ fn is_as_scanned(scanned: &Seen, opened: &Seen) -> bool {
 }
 
 /// Whether an error about one file means that no other file will fare better.
-fn ends_the_run(error: &Error) -> bool {
+pub(crate) fn ends_the_run(error: &Error) -> bool {
     use crate::model::StoreErrorKind::*;
     match error {
         Error::Refused(_) | Error::Held(_) | Error::Interrupted | Error::Resumable(_) => true,
