@@ -99,7 +99,7 @@ impl Library {
         let file = File::from(open_beneath(self.root.as_fd(), path).map_err(translate)?);
         let metadata = file.metadata().map_err(ReadError::Failed)?;
         if !metadata.is_file() {
-            return Err(ReadError::Changed("it is no regular file any more"));
+            return Err(ReadError::Changed("it is not a regular file any more"));
         }
         Ok(OpenFile {
             file,
@@ -161,7 +161,7 @@ fn translate(errno: Errno) -> ReadError {
         Errno::LOOP | Errno::XDEV | Errno::NOTDIR => {
             ReadError::Changed("it is, or lies behind, a symbolic link or a file by now")
         }
-        Errno::NXIO | Errno::NODEV => ReadError::Changed("it is no regular file any more"),
+        Errno::NXIO | Errno::NODEV => ReadError::Changed("it is not a regular file any more"),
         errno => ReadError::Failed(errno.into()),
     }
 }

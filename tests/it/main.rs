@@ -17,6 +17,7 @@ mod support;
 mod cli;
 mod contract;
 mod fault_table;
+mod faults;
 mod faults_clock;
 mod faults_library;
 mod faults_mirror;

@@ -67,6 +67,14 @@ impl TestStore {
         }
     }
 
+    /// The same store under another address, seen from the same machine.
+    pub(crate) fn through(&self, endpoint: &str) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The home folder of [`Self::tidelock`].
     pub(crate) fn home(&self) -> &Path {
         self.home.path()

@@ -8,6 +8,7 @@ use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
+use crate::engine::steady::Steady;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
@@ -265,6 +266,17 @@ impl Run {
             .await
     }
 
+    /// Whether every version and upload that this run and those before have left is named.
+    fn has_named_all(&self, progress: &Progress) -> bool {
+        let unresolved = self
+            .backup
+            .as_ref()
+            .is_some_and(|backup| backup.versions.left_unresolved());
+        // What died before may have left something of a file that this run did not get to.
+        let all_seen = !self.leftovers || self.exit == ExitCode::Done;
+        progress.concluded && all_seen && !unresolved
+    }
+
     /// Gives everything back, whatever the run came to.
     pub(super) async fn close(&mut self, progress: &Progress) {
         let done = self.exit == ExitCode::Done && !self.settings.run.dry_run && progress.wrote;
@@ -278,10 +290,7 @@ impl Run {
                 tracing::warn!(%error, "the state could not note the end of the run");
             }
         }
-        let named = !matches!(
-            self.exit,
-            ExitCode::Interrupted | ExitCode::Resumable | ExitCode::Failed | ExitCode::Held
-        );
+        let named = self.has_named_all(progress);
         for lease in std::mem::take(&mut self.leases) {
             let clean = if progress.wrote {
                 named
@@ -387,7 +396,8 @@ impl Connector<'_> {
         }
         consent(backup, self.settings.run.yes)?;
         let client = Self::patient(client);
-        let vault = Vault::new(Arc::clone(&client.store), backup.target.clone());
+        let steady = Steady::new(Arc::clone(&client.store), client.retrier.clone());
+        let vault = Vault::new(Arc::new(steady), backup.target.clone());
         let versions = Versions::new(
             client,
             backup.mode,
@@ -519,7 +529,7 @@ async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle
     let file = state_of(settings);
     let process = crate::engine::host::Process::current();
     let now: Time = crate::model::time::local_now();
-    let holder = format!("pid {} on {} since {now}", process.pid, process.host);
+    let holder = format!("pid {} on {} since {now:.0}", process.pid, process.host);
     let opened = tokio::task::spawn_blocking(move || State::open(&file, &holder, now)).await;
     let (state, opened) =
         opened.map_err(|error| Error::Failed(format!("opening the state: {error}")))??;

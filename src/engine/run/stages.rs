@@ -131,6 +131,8 @@ pub(super) struct Progress {
     pub(super) complete: bool,
     /// Stopped by a signal or the budget.
     pub(super) stopped: Option<Why>,
+    /// Came to its end.
+    pub(super) concluded: bool,
 }
 
 impl Run {
@@ -185,6 +187,7 @@ impl Run {
         self.delete(doomed.extras, whole).await?;
         self.settle_lost(progress).await?;
         self.conclude(progress, doubt);
+        progress.concluded = true;
         Ok(())
     }
 
