@@ -103,8 +103,7 @@ impl Run {
         Ok(())
     }
 
-    async fn write(&self, view: View, complete: bool, mut rescued: Vec<Named>) -> Result<Loaded> {
-        rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    async fn write(&self, view: View, complete: bool, rescued: Vec<Named>) -> Result<Loaded> {
         let Some(backup) = &self.backup else {
             return Err(crate::model::Error::Failed("no backup target".to_owned()));
         };

@@ -7,7 +7,6 @@ use crate::engine::client::Client;
 use crate::engine::listing::Listing;
 use crate::engine::memory::known;
 use crate::engine::mirror::MirrorWriter;
-use crate::engine::stop::Why;
 use crate::engine::transfer::{Transfer, large_files};
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
@@ -112,9 +111,7 @@ impl Run {
     /// An interruption of the scan, by its true reason.
     fn as_stop(&self, error: Error) -> Error {
         match (error, self.stop.requested()) {
-            (Error::Interrupted, Some(Why::TimeBudget)) => Error::Resumable(
-                "the time budget ran out during the scan; run the same command again".to_owned(),
-            ),
+            (Error::Interrupted, Some(why)) => why.error(),
             (error, _) => error,
         }
     }
@@ -278,8 +275,11 @@ impl Run {
         let until = self
             .protected_until()
             .map(|until| format!(", protected until {until:.0}"));
+        let problem = problem.to_string();
+        let stop = if problem.ends_with('?') { "" } else { "." };
         Error::Refused(format!(
-            "{problem} Nothing was stored and nothing was deleted; {renewed} locks renewed{}.",
+            "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} locks \
+             renewed{}.",
             until.unwrap_or_default()
         ))
     }

@@ -88,13 +88,11 @@ impl Run {
             return Ok(());
         }
         let holder = Holder::new(&format!("tidelock {}", self.which.name()))?;
-        let clients = [
-            self.backup
-                .as_ref()
-                .map(|backup| backup.versions.client().clone()),
-            self.sync.as_ref().map(|sync| sync.client().clone()),
-        ];
-        for client in clients.into_iter().flatten() {
+        // The backup bucket has answered already; should the sync target refuse, nothing is written.
+        let sync = self.sync.as_ref().map(|sync| sync.client().clone());
+        let backup = self.backup.as_ref();
+        let backup = backup.map(|backup| backup.versions.client().clone());
+        for client in sync.into_iter().chain(backup) {
             let lease = Lease::take(client, &holder).await?;
             self.leases.push(lease);
         }

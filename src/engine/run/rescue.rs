@@ -53,11 +53,11 @@ impl Run {
         }
         self.events.send(Event::Phase("rescue"));
         let this = &*self;
-        let rescued: Vec<Option<Named>> = stream::iter(doubtful)
+        let rescues = stream::iter(doubtful)
             .map(|task| this.rescue_or_leave(&sync, &versions, task))
             .buffered(AT_A_TIME)
-            .try_collect()
-            .await?;
+            .try_collect();
+        let rescued: Vec<Option<Named>> = this.stop.cuts(rescues).await?;
         let rescued: Vec<Named> = rescued.into_iter().flatten().collect();
         if !rescued.is_empty() {
             self.commit_rescued(rescued, false).await?;

@@ -16,7 +16,7 @@ impl Transfer {
     /// A file that is new for all that is known is sent while it is read. One whose content may
     /// be stored already (touched, moved, or mirrored by another tool) is hashed first, and sent
     /// from memory, or read again where it does not fit there.
-    pub(super) async fn large(&self, task: &Task, source: &Source) -> Result<Known, Problem> {
+    pub(super) async fn large(&self, task: &Task, source: &Source) -> Result<(), Problem> {
         // Few at a time fill the line; many would all be half done whenever a run is cut short.
         let parts = task.seen.size.div_ceil(part_len(task.seen.size));
         let parallel = u32::try_from(self.parallel_parts).unwrap_or(u32::MAX);
@@ -94,7 +94,7 @@ impl Transfer {
     }
 
     /// Sends a file to both targets while it is read for the first time.
-    async fn stream(&self, task: &Task, source: &Source) -> Result<Known, Problem> {
+    async fn stream(&self, task: &Task, source: &Source) -> Result<(), Problem> {
         let mut sides = Vec::new();
         if self.backup.is_some() {
             sides.push(Side::Backup);

@@ -19,8 +19,8 @@ use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::library::{Library, ReadError};
-use crate::model::{Action, Error, Event, Events, Failure, Seen, Side, StoreError, killpoint};
-use crate::plan::{Known, Mirror, Task};
+use crate::model::{Action, Error, Event, Events, Failure, Seen, Side, StoreError};
+use crate::plan::{Mirror, Task};
 use place::Payload;
 use source::Source;
 use std::sync::Arc;
@@ -142,10 +142,7 @@ impl Transfer {
         let mut believe = true;
         for last in [false, false, true] {
             let problem = match self.attempt(&mut task, believe).await {
-                Ok(known) => {
-                    killpoint::reach("placed");
-                    self.memory.remember(known).await?;
-                    killpoint::reach("remembered");
+                Ok(()) => {
                     self.events.send(Event::FileDone);
                     return Ok(Outcome::Done);
                 }
@@ -174,7 +171,7 @@ impl Transfer {
         self.failed(task, "read", Error::Failed(message))
     }
 
-    async fn attempt(&self, task: &mut Task, believe: bool) -> Result<Known, Problem> {
+    async fn attempt(&self, task: &mut Task, believe: bool) -> Result<(), Problem> {
         let source = Source::open(&self.library, &task.seen.path).await?;
         task.same &= believe && is_as_scanned(&task.seen, &source.seen);
         task.seen = source.seen.clone();

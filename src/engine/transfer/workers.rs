@@ -1,15 +1,12 @@
 //! Many files at a time.
 
 use super::{Outcome, Transfer};
-use crate::engine::stop::Why;
+use crate::engine::stop::{GRACE, Why};
 use crate::model::{Error, Result};
 use crate::plan::Task;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-
-/// After a stop was requested, small requests in flight get this long to finish.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What became of a batch of files.
 #[derive(Debug, Default)]
