@@ -189,7 +189,9 @@ class Checker:
         """After a run that ended with 0: nothing is left over."""
         wrong = []
         for bucket, _ in (self.sync, self.backup):
-            wrong += [f"{bucket}: unfinished upload of {key}" for key, _ in self.store.uploads(bucket)]
+            # MinIO goes on listing an upload whose Complete outlived its client; asked for the key, it knows better.
+            keys = {key for key, _ in self.store.uploads(bucket)}
+            wrong += [f"{bucket}: unfinished upload of {key}" for key in sorted(keys) if self.store.uploads(bucket, key)]
         if any(key.startswith(self.sync[1] + ".tidelock/lease") for key in self.store.objects(*self.sync)):
             wrong.append("the sync target's lease was not given back")
         lease = json.loads(self.store.get(self.backup[0], self.backup[1] + ".tidelock/lease.json"))

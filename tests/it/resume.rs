@@ -83,6 +83,14 @@ impl Scene {
         for bucket in [&self.mirror, &self.vault] {
             let answer = self.store.client().list_multipart_uploads().bucket(bucket);
             for upload in answer.send().await.unwrap().uploads() {
+                // MinIO goes on listing an upload whose Complete outlived its client; asked for
+                // its parts, it knows better.
+                let parts = self.store.client().list_parts().bucket(bucket);
+                let parts = parts.key(upload.key().unwrap());
+                let parts = parts.upload_id(upload.upload_id().unwrap());
+                if parts.send().await.is_err() {
+                    continue;
+                }
                 found.push((
                     bucket.clone(),
                     upload.key().unwrap().to_owned(),
