@@ -81,6 +81,7 @@ impl Run {
 
     /// Commits a snapshot of its own for rescued content: the parent's entries and the rescue.
     pub(super) async fn commit_rescued(&mut self, rescued: Vec<Named>) -> Result<()> {
+        self.renew_for_commit(View::Base).await?;
         self.check_leases().await?;
         let loaded = self.write(View::Base, false, rescued).await?;
         let base = self.base_of(&loaded);
@@ -161,7 +162,7 @@ impl Run {
         let sync_target = self.sync_target();
         self.state
             .call(move |state| {
-                state.freeze()?;
+                state.freeze_all()?;
                 let (snapshot, snapshot_blake3) = (None, None);
                 state.fold(&Base {
                     snapshot,
