@@ -278,10 +278,8 @@ impl Run {
                 tracing::warn!(%error, "the state could not note the end of the run");
             }
         }
-        let named = !matches!(
-            self.exit,
-            ExitCode::Interrupted | ExitCode::Resumable | ExitCode::Failed | ExitCode::Held
-        );
+        // Whoever failed to store a file may have stored it all the same.
+        let named = progress.named && self.tally.backup_failed.get() == 0;
         for lease in std::mem::take(&mut self.leases) {
             let clean = if progress.wrote {
                 named

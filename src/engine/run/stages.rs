@@ -114,6 +114,8 @@ pub(super) struct Progress {
     pub(super) library: Option<(u64, u64)>,
     /// Something may have been written.
     pub(super) wrote: bool,
+    /// All that was stored is named.
+    pub(super) named: bool,
     /// The guard's refusal.
     pub(super) refusal: Option<Error>,
     /// Versions that are not locked for long enough.
@@ -169,6 +171,7 @@ impl Run {
         };
         self.renew(progress).await?;
         self.commit(progress.complete, doomed.rescued).await?;
+        progress.named = true;
         self.delete(doomed.extras).await?;
         self.conclude(progress, doubt);
         Ok(())
@@ -209,6 +212,7 @@ impl Run {
             self.tally.sync_failed.one();
             let message = "the mirror's object is changed by something else again and again";
             self.fail(task.seen.path.to_string(), "sync", message);
+            all.failed.push(task);
         }
         Ok(all)
     }
