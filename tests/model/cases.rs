@@ -5,7 +5,6 @@ use crate::hooked::Trouble;
 use crate::tree;
 use crate::world::{World, runtime};
 use proptest::collection::vec;
-use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use std::env;
 use std::sync::Arc;
@@ -37,7 +36,9 @@ pub(crate) fn play(history: &[Step]) {
 }
 
 fn converge(world: &mut World) {
-    let ended = world.run(Job::permitted(Which::Run), Trouble::None).unwrap();
+    let ended = world
+        .run(Job::permitted(Which::Run), Trouble::None)
+        .unwrap();
     assert_eq!(ended.exit, ExitCode::Done, "{ended:?}");
 }
 
@@ -90,7 +91,10 @@ fn restore_all(world: &World) {
 
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
+    )
 }
 
 /// A quarter of the cases, so that they share the machine's cores.

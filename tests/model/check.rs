@@ -74,7 +74,10 @@ impl Seen {
 
     /// Files and their contents.
     pub(crate) fn bodies(&self) -> impl Iterator<Item = (&[u8], &Vec<u8>)> {
-        let files = self.entries.iter().filter(|(entry, _)| entry.kind == Kind::File);
+        let files = self
+            .entries
+            .iter()
+            .filter(|(entry, _)| entry.kind == Kind::File);
         files.map(|(entry, body)| (entry.path.as_bytes(), body))
     }
 

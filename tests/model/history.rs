@@ -24,7 +24,13 @@ pub(crate) const PATHS: &[&[u8]] = &[
 
 /// Contents: equal lengths so that only bytes tell some apart, and an empty one.
 pub(crate) const BODIES: &[&[u8]] = &[
-    b"", b"1", b"2", b"hello", b"HELLO", b"0123456789abcdef", b"fedcba9876543210",
+    b"",
+    b"1",
+    b"2",
+    b"hello",
+    b"HELLO",
+    b"0123456789abcdef",
+    b"fedcba9876543210",
 ];
 
 /// Objects on the mirror that no path of a library stands for, or no path that histories use.

@@ -22,7 +22,11 @@ pub(crate) enum Trouble {
     /// Every request from this one on is refused.
     Refuse { from: u64, expired: bool },
     /// This request fails for once; `done` if it is carried out nevertheless.
-    Fail { at: u64, throttled: bool, done: bool },
+    Fail {
+        at: u64,
+        throttled: bool,
+        done: bool,
+    },
     /// Someone else writes to the mirror just before this request.
     Meddle { at: u64, key: String, body: Vec<u8> },
     /// SIGINT at this request.
@@ -82,10 +86,6 @@ impl Hooks {
         })
     }
 
-    pub(crate) fn requests(&self) -> u64 {
-        *self.count.lock().unwrap()
-    }
-
     async fn snapshots(&self) -> Vec<String> {
         let request = ListRequest {
             prefix: "lib/snapshots/".to_owned(),
@@ -140,7 +140,7 @@ impl Hooked {
                 done,
             } if *then == at => {
                 if *throttled {
-                    return Err(error(StoreErrorKind::Throttled));
+                    return Err(error(StoreErrorKind::Server));
                 }
                 if *done {
                     let _ = self.audited(operation, key, request).await;

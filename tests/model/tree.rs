@@ -51,7 +51,13 @@ fn walk(root: &Path, folder: &Path, tree: &mut Tree) -> bool {
         let metadata = fs::symlink_metadata(&path).unwrap();
         let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes();
         let node = if metadata.is_symlink() {
-            Node::Symlink(fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec())
+            Node::Symlink(
+                fs::read_link(&path)
+                    .unwrap()
+                    .as_os_str()
+                    .as_bytes()
+                    .to_vec(),
+            )
         } else if metadata.is_dir() {
             if !walk(root, &path, tree) {
                 continue;

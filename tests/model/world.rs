@@ -24,7 +24,6 @@ use tidelock::store::model::ModelStore;
 use tidelock::store::{BucketInfo, Store};
 use tokio::runtime::Runtime;
 
-pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 pub(crate) const RETENTION: Duration = Duration::from_secs(60 * 86_400);
 pub(crate) const RENEW_BELOW: Duration = Duration::from_secs(30 * 86_400);
 /// `max_delete`, where it is not overridden.
@@ -277,17 +276,16 @@ impl World {
     pub(crate) fn run(&mut self, job: Job, trouble: Trouble) -> Option<Ended> {
         let library = tree::read(self.library.path());
         let settings = self.settings(job);
-        let before = self.promises.before(&self.mirror, &library);
+        self.promises.before(&library);
         let (ended, hooks) = self.execute(&settings, job.which, trouble.clone());
-        if ended.is_none() {
-            // The lease of whoever died is stale by then.
+        if !matches!(trouble, Trouble::None | Trouble::Meddle { .. }) {
+            // The lease of whoever died, or could not give it back, is stale by then.
             self.advance(Duration::from_secs(16 * 60));
         }
         let ran = Ran {
             job,
             trouble,
             library,
-            before,
             ended: ended.as_ref(),
             hooks: &hooks,
         };
@@ -337,33 +335,40 @@ impl World {
     /// A run while the library's folder is not there.
     fn unplugged(&mut self, job: Job) {
         let settings = self.settings(job);
-        let away = self.folder("away");
+        let away = self.library.path().with_extension("away");
         fs::rename(self.library.path(), &away).unwrap();
         let (ended, hooks) = self.execute(&settings, job.which, Trouble::None);
         fs::rename(&away, self.library.path()).unwrap();
         self.promises.check_unplugged(&ended.unwrap(), &hooks);
     }
-
-    pub(crate) fn now(&self) -> Time {
-        futures::executor::block_on(self.mirror.now()).unwrap()
-    }
 }
 
-/// Makes `to` a copy of `from`, or empty.
+/// Makes `to` a copy of `from`, or empty. Once more where a file goes meanwhile: SQLite's log does.
 fn replace(to: &Path, from: Option<&Path>) {
-    if to.exists() {
-        fs::remove_dir_all(to).unwrap();
-    }
-    fs::create_dir_all(to).unwrap();
-    for item in from.into_iter().flat_map(|from| fs::read_dir(from).unwrap()) {
-        let item = item.unwrap();
-        fs::copy(item.path(), to.join(item.file_name())).unwrap();
+    let copy = |from: &Path| -> std::io::Result<()> {
+        for item in fs::read_dir(from)? {
+            let item = item?;
+            fs::copy(item.path(), to.join(item.file_name()))?;
+        }
+        Ok(())
+    };
+    loop {
+        if to.exists() {
+            fs::remove_dir_all(to).unwrap();
+        }
+        fs::create_dir_all(to).unwrap();
+        match from.map_or(Ok(()), copy) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            ended => return ended.unwrap(),
+        }
     }
 }
 
 /// The state's thread ends by itself once its run is gone; the lock goes with it.
 fn await_release(folder: &Path) {
-    let files = fs::read_dir(folder).unwrap().map(|item| item.unwrap().path());
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|item| item.unwrap().path());
     for file in files.filter(|file| file.extension() == Some(OsStr::new("sqlite"))) {
         while let Err(Error::Held(_)) = State::open(&file, "the test", Time::UNIX_EPOCH) {
             std::thread::yield_now();
