@@ -31,7 +31,7 @@ pub use commit::{CommitRequest, Lock, Named, commit};
 pub use entries::ChunkEntries;
 pub use id::SnapshotId;
 pub use ledger::{LedgerObject, Renewed, read_ledger, write_ledger};
-pub use line::as_line;
+pub use line::{as_line, from_line};
 pub use object::{ChunkRef, FORMAT, Snapshot, SnapshotRetention};
 pub use select::{Found, Select};
 pub use vault::{Loaded, SnapshotRef, Vault, chunks_within};

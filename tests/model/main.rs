@@ -16,6 +16,7 @@ mod library;
 
 mod cases;
 mod check;
+mod fuzz;
 mod history;
 mod hooked;
 mod promises;
