@@ -44,7 +44,8 @@ class Tool:
         return server.run(words, self.environment)
 
     def quiet(self, *words):
-        subprocess.run([str(w) for w in words], env=self.environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([str(w) for w in words], env=self.environment, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def variables(self):
         return {}

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::store::{Attributes, Complete, Condition, Copy, Put, Written};
 use bytes::Bytes;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Of the versions written in one way, the lock of the first is read back, then of every so many.
@@ -21,6 +21,17 @@ pub struct Locked {
     pub stored: Stored,
     /// Its lock.
     pub until: Time,
+}
+
+/// What became of a lock that was to be extended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extended {
+    /// It was extended just now.
+    Now,
+    /// It was as long already.
+    Before,
+    /// The version is gone.
+    Gone,
 }
 
 /// How the version came into being: each way has to prove once a run that its locks are kept.
@@ -51,6 +62,8 @@ pub struct Versions {
     storage_class: Option<String>,
     sse: Option<String>,
     written: [AtomicU64; 3],
+    /// A write failed without anyone knowing whether it happened.
+    unresolved: AtomicBool,
 }
 
 impl Versions {
@@ -71,6 +84,7 @@ impl Versions {
             storage_class,
             sse,
             written: Default::default(),
+            unresolved: AtomicBool::new(false),
         }
     }
 
@@ -146,10 +160,7 @@ impl Versions {
     pub async fn begin(&self, path: &RelPath) -> Result<String> {
         let key = self.key(path);
         let attributes = self.attributes(path, None).await?;
-        Ok(self
-            .client
-            .call(|store| store.create_upload(&key, &attributes))
-            .await?)
+        Ok(self.client.create_upload(&key, &attributes).await?)
     }
 
     /// Makes the version from its parts. The lock that the upload was begun with may be days old
@@ -194,7 +205,12 @@ impl Versions {
         self.finish(key, written, retention, Way::Copy).await
     }
 
-    /// Sends a write until its outcome is known.
+    /// Whether a version may be there that nobody knows of: the next run has to look for it.
+    pub fn left_unresolved(&self) -> bool {
+        self.unresolved.load(Ordering::Relaxed)
+    }
+
+    /// Sends a write until its outcome is known. Where it can't be told, that is noted.
     async fn write_once<F, Fut>(
         &self,
         key: &str,
@@ -206,8 +222,29 @@ impl Versions {
         F: Fn() -> Fut,
         Fut: Future<Output = StoreResult<Written>> + Send,
     {
-        let mut attempts = self.client.retrier.attempts();
         let mut uncertain = false;
+        let written = self
+            .write_until_known(key, size, crc, write, &mut uncertain)
+            .await;
+        if uncertain && written.is_err() {
+            self.unresolved.store(true, Ordering::Relaxed);
+        }
+        written
+    }
+
+    async fn write_until_known<F, Fut>(
+        &self,
+        key: &str,
+        size: u64,
+        crc: Crc64,
+        write: F,
+        uncertain: &mut bool,
+    ) -> StoreResult<Wrote>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = StoreResult<Written>> + Send,
+    {
+        let mut attempts = self.client.retrier.attempts();
         loop {
             let error = match self.client.retrier.once(write()).await {
                 Ok(written) => match written.crc64nvme {
@@ -218,10 +255,10 @@ impl Versions {
             };
             // A Complete that did happen answers NoSuchUpload when it is sent again.
             let gone = error.kind == StoreErrorKind::NoSuchUpload;
-            uncertain |= error.kind.may_have_happened() || gone;
+            *uncertain |= error.kind.may_have_happened() || gone;
             let kind = error.kind;
             let pause = attempts.pause(error).await;
-            if uncertain
+            if *uncertain
                 && (pause.is_ok() || gone)
                 && let Some(written) = self.look_up(key, size, crc).await?
             {
@@ -364,6 +401,32 @@ impl Versions {
         self.client
             .call(|store| store.retention(&stored.key, &stored.version_id))
             .await
+    }
+
+    /// Makes sure that the version is locked for at least as long as `full`, sending one request
+    /// where the store does as it is asked. A stricter lock keeps its mode.
+    ///
+    /// # Errors
+    /// The store's refusal, where the version's lock is shorter.
+    pub async fn ensure(&self, stored: &Stored, full: Retention) -> StoreResult<Extended> {
+        let error = match self.extend(stored, full).await {
+            Ok(()) => return Ok(Extended::Now),
+            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(Extended::Gone),
+            Err(error) => error,
+        };
+        match self.lock_of(stored).await {
+            Ok(Some(held)) if held.until.as_second() >= full.until.as_second() => {
+                Ok(Extended::Before)
+            }
+            Ok(Some(held)) if held.mode == Mode::Compliance && full.mode == Mode::Governance => {
+                let until = full.until;
+                let mode = held.mode;
+                self.extend(stored, Retention { mode, until }).await?;
+                Ok(Extended::Now)
+            }
+            Err(gone) if gone.kind == StoreErrorKind::NotFound => Ok(Extended::Gone),
+            _ => Err(error),
+        }
     }
 
     /// Extends the version's lock.

@@ -3,6 +3,7 @@
 use crate::model::{Blake3, Error, RelPath, Result, Target, Time};
 use crate::snapshot::{ChunkRef, Snapshot, SnapshotId, layout, object, transport};
 use crate::store::Store;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// A backup target to read from. Cheap to clone.
@@ -92,9 +93,12 @@ impl Vault {
                 "{place}: {size} bytes are more than any snapshot object has; it is refused"
             )));
         }
-        let version = Some(at.version_id.as_str());
-        let fetched = transport::repeat(|| self.store.get(&at.key, version, None)).await?;
-        let snapshot = Snapshot::decode(&fetched.body).map_err(|error| match error {
+        let (snapshot, body) = match self.decode(at).await {
+            // Bytes may have been damaged on the way.
+            Err(Error::Format(_)) => self.decode(at).await,
+            decoded => decoded,
+        }
+        .map_err(|error| match error {
             Error::Format(why) => Error::Format(format!("{place}: {why}")),
             other => other,
         })?;
@@ -106,10 +110,16 @@ impl Vault {
             )));
         }
         Ok(Loaded {
-            blake3: Blake3::of(&fetched.body),
+            blake3: Blake3::of(&body),
             snapshot,
             at: at.clone(),
         })
+    }
+
+    async fn decode(&self, at: &SnapshotRef) -> Result<(Snapshot, Bytes)> {
+        let version = Some(at.version_id.as_str());
+        let fetched = self.store.get(&at.key, version, None).await?;
+        Ok((Snapshot::decode(&fetched.body)?, fetched.body))
     }
 
     /// The highest id, suspect or not: the parent of the next snapshot. None in an empty vault.

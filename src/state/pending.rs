@@ -38,26 +38,6 @@ impl State {
         self.write(|conn| changes.iter().try_for_each(|change| put(conn, change)))
     }
 
-    /// The locks of versions that the base names were extended: a fact about the stores, no change
-    /// to the next snapshot. Rows whose version is not the base's are left out.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn relock(&mut self, rows: &[Row]) -> Result<()> {
-        let sql = format!(
-            "INSERT OR REPLACE INTO base ({COLUMNS}) SELECT {} WHERE EXISTS
-             (SELECT 1 FROM base WHERE path = ?1 AND version_id = ?10)",
-            marks(WIDTH)
-        );
-        self.write(|conn| {
-            let mut statement = conn.prepare_cached(&sql)?;
-            for row in rows {
-                statement.execute(params_from_iter(to_values(row)))?;
-            }
-            Ok(())
-        })
-    }
-
     /// How many paths differ from the base.
     ///
     /// # Errors

@@ -3,7 +3,6 @@
 
 use super::Run;
 use crate::model::{Event, Result};
-use crate::state::View;
 use std::time::Duration;
 
 /// A run that takes longer than this commits what it has, again and again.
@@ -27,7 +26,6 @@ impl Run {
         if self.state.call(|state| state.pending_count()).await? == 0 {
             return Ok(());
         }
-        self.renew_for_commit(View::Merged).await?;
         self.commit(false, Vec::new()).await?;
         self.events
             .send(Event::Note("a checkpoint was committed".to_owned()));

@@ -1,6 +1,7 @@
 //! Committing snapshots, and bringing the state up to them.
 
 use super::Run;
+use super::renew::Claimed;
 use crate::engine::host;
 use crate::model::{Event, RelPath, Result};
 use crate::snapshot::{CommitRequest, Loaded, Lock, Named, commit};
@@ -12,13 +13,18 @@ use std::time::Instant;
 const CHUNKS_AT_A_TIME: usize = 4;
 
 /// A snapshot's rows, page by page.
-fn entries(state: &StateHandle, view: View) -> impl Stream<Item = Result<Named>> + Send + use<> {
+fn entries(
+    state: &StateHandle,
+    view: View,
+    claimed: Claimed,
+) -> impl Stream<Item = Result<Named>> + Send + use<> {
     let rows = state.rows(view);
-    stream::try_unfold(rows, |mut rows| async move {
+    stream::try_unfold((rows, claimed), |(mut rows, mut claimed)| async move {
         loop {
             let Some(found) = rows.next().await? else {
                 return Ok(None);
             };
+            let locked_until = claimed.until(&found);
             let row = found.row;
             // Left by `sync` alone: nothing stored it, so no snapshot can name it.
             if row.entry.kind == crate::model::Kind::File && row.entry.stored.is_none() {
@@ -26,10 +32,10 @@ fn entries(state: &StateHandle, view: View) -> impl Stream<Item = Result<Named>>
                 continue;
             }
             let named = Named {
-                locked_until: row.locked_until,
+                locked_until,
                 entry: row.entry,
             };
-            return Ok(Some((named, rows)));
+            return Ok(Some((named, (rows, claimed))));
         }
     })
 }
@@ -65,7 +71,7 @@ impl Run {
             return if rescued.is_empty() {
                 Ok(())
             } else {
-                self.commit_rescued(rescued).await
+                self.commit_rescued(rescued, false).await
             };
         }
         self.events.send(Event::Phase("snapshot"));
@@ -79,18 +85,23 @@ impl Run {
         Ok(())
     }
 
-    /// Commits a snapshot of its own for rescued content: the parent's entries and the rescue.
-    pub(super) async fn commit_rescued(&mut self, rescued: Vec<Named>) -> Result<()> {
-        self.renew_for_commit(View::Base).await?;
+    /// Commits a snapshot of its own for rescued content: the parent's entries and the rescue. It
+    /// is complete only where its parent is this run's own.
+    pub(super) async fn commit_rescued(
+        &mut self,
+        rescued: Vec<Named>,
+        complete: bool,
+    ) -> Result<()> {
         self.check_leases().await?;
-        let loaded = self.write(View::Base, false, rescued).await?;
+        let loaded = self.write(View::Base, complete, rescued).await?;
         let base = self.base_of(&loaded);
         self.state.call(move |state| state.set_base(&base)).await?;
         self.take_over_as_latest(loaded);
         Ok(())
     }
 
-    async fn write(&self, view: View, complete: bool, rescued: Vec<Named>) -> Result<Loaded> {
+    async fn write(&self, view: View, complete: bool, mut rescued: Vec<Named>) -> Result<Loaded> {
+        rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
         let Some(backup) = &self.backup else {
             return Err(crate::model::Error::Failed("no backup target".to_owned()));
         };
@@ -115,7 +126,9 @@ impl Run {
             rescued: in_order(rescued),
             parallel: CHUNKS_AT_A_TIME,
         };
-        commit(&backup.vault, request, entries(&self.state, view)).await
+        let claimed = Claimed::of(backup.latest.as_ref(), &backup.claims);
+        let entries = entries(&self.state, view, claimed);
+        commit(&backup.vault, request, entries).await
     }
 
     fn label(&self) -> String {

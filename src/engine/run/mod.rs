@@ -16,6 +16,7 @@ mod checkpoint;
 mod commit;
 mod deletes;
 mod dry;
+mod forget;
 mod guard;
 mod look;
 mod open;
@@ -23,6 +24,8 @@ mod renew;
 mod rescue;
 mod stages;
 
+pub use forget::forget_lost;
+pub use open::{connect_backup, consent};
 pub use stages::{Ended, Stores, Which, run, run_on};
 
 use crate::engine::client::Client;

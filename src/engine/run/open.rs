@@ -8,6 +8,7 @@ use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
+use crate::engine::steady::Steady;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
@@ -17,7 +18,7 @@ use crate::model::{
 };
 use crate::snapshot::{Claims, Loaded, Vault, read_ledger};
 use crate::state::{Base, Opened, Row, Standing, State, StateHandle, StateKey, state_file};
-use crate::store::{ConnectOptions, S3Store, Store};
+use crate::store::{ConnectOptions, ListRequest, S3Store, Store};
 use futures::StreamExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -265,6 +266,17 @@ impl Run {
             .await
     }
 
+    /// Whether every version and upload that this run and those before have left is named.
+    fn has_named_all(&self, progress: &Progress) -> bool {
+        let unresolved = self
+            .backup
+            .as_ref()
+            .is_some_and(|backup| backup.versions.left_unresolved());
+        // What died before may have left something of a file that this run did not get to.
+        let all_seen = !self.leftovers || self.exit == ExitCode::Done;
+        progress.concluded && all_seen && !unresolved
+    }
+
     /// Gives everything back, whatever the run came to.
     pub(super) async fn close(&mut self, progress: &Progress) {
         let done = self.exit == ExitCode::Done && !self.settings.run.dry_run && progress.wrote;
@@ -278,8 +290,7 @@ impl Run {
                 tracing::warn!(%error, "the state could not note the end of the run");
             }
         }
-        // Whoever failed to store a file may have stored it all the same.
-        let named = progress.named && self.tally.backup_failed.get() == 0;
+        let named = self.has_named_all(progress);
         for lease in std::mem::take(&mut self.leases) {
             let clean = if progress.wrote {
                 named
@@ -350,8 +361,14 @@ impl Connector<'_> {
         let client = self
             .client(Side::Sync, &sync.target, &sync.connection)
             .await?;
-        // The first answer shows whether endpoint, bucket and keys are right.
-        client.call(|store| store.now()).await?;
+        // Shows whether endpoint, bucket and keys are right before anything is written elsewhere.
+        // Not by a HEAD: its refusals do not say why.
+        let first = ListRequest {
+            prefix: sync.target.listing_prefix(),
+            max_keys: Some(1),
+            ..ListRequest::default()
+        };
+        client.call(|store| store.list(&first)).await?;
         let client = Self::patient(client);
         let (class, sse) = (sync.storage_class.clone(), sync.sse.clone());
         Ok(Arc::new(MirrorWriter::new(client, class, sse)))
@@ -379,7 +396,8 @@ impl Connector<'_> {
         }
         consent(backup, self.settings.run.yes)?;
         let client = Self::patient(client);
-        let vault = Vault::new(Arc::clone(&client.store), backup.target.clone());
+        let steady = Steady::new(Arc::clone(&client.store), client.retrier.clone());
+        let vault = Vault::new(Arc::new(steady), backup.target.clone());
         let versions = Versions::new(
             client,
             backup.mode,
@@ -415,8 +433,35 @@ fn without_backup(which: Which) -> &'static str {
     }
 }
 
+/// The backup target, to be written without a library: proven to have versioning and lock.
+///
+/// # Errors
+/// As when a run opens it.
+pub async fn connect_backup(
+    settings: &Settings,
+    events: &Events,
+    stop: &Stop,
+) -> Result<(Arc<Versions>, Vault)> {
+    let backup = settings.backup.as_ref().ok_or_else(|| {
+        Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
+    })?;
+    let stores = Stores::default();
+    let connector = Connector {
+        settings,
+        stores: &stores,
+        pace: Arc::new(Pace::new(settings.run.transfers, settings.run.bwlimit)),
+        events: events.clone(),
+        stop: stop.clone(),
+    };
+    let backup = connector.backup(backup, Which::Backup).await?;
+    Ok((backup.versions, backup.vault))
+}
+
 /// What can't be undone needs to be agreed to first.
-fn consent(backup: &BackupSettings, yes: bool) -> Result<()> {
+///
+/// # Errors
+/// `Refused`, saying what it is and how to agree.
+pub fn consent(backup: &BackupSettings, yes: bool) -> Result<()> {
     if yes || backup.accept_irrevocable {
         return Ok(());
     }
@@ -463,8 +508,8 @@ fn check_settings(settings: &Settings, which: Which) -> Result<()> {
     Ok(())
 }
 
-/// Opens the state; also whether it knows nothing yet.
-async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle, bool)> {
+/// The file of the state of this library and these targets.
+pub(super) fn state_of(settings: &Settings) -> PathBuf {
     let library: PathBuf = match &settings.library {
         Some(library) => std::fs::canonicalize(&library.path).unwrap_or(library.path.clone()),
         None => PathBuf::new(),
@@ -476,10 +521,15 @@ async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle
         sync: sync.map(|s| (&s.target, s.connection.endpoint.as_deref())),
         backup: backup.map(|b| (&b.target, b.connection.endpoint.as_deref())),
     };
-    let file = state_file(&settings.run.state_dir, &key);
+    state_file(&settings.run.state_dir, &key)
+}
+
+/// Opens the state; also whether it knows nothing yet.
+async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle, bool)> {
+    let file = state_of(settings);
     let process = crate::engine::host::Process::current();
     let now: Time = crate::model::time::local_now();
-    let holder = format!("pid {} on {} since {now}", process.pid, process.host);
+    let holder = format!("pid {} on {} since {now:.0}", process.pid, process.host);
     let opened = tokio::task::spawn_blocking(move || State::open(&file, &holder, now)).await;
     let (state, opened) =
         opened.map_err(|error| Error::Failed(format!("opening the state: {error}")))??;

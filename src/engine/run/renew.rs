@@ -2,351 +2,241 @@
 
 use super::Run;
 use super::stages::Progress;
-use crate::engine::versions::Versions;
-use crate::model::{Event, ExitCode, Result, Retention, Stored, Time};
-use crate::plan::renew_due;
-use crate::snapshot::{ChunkRef, Lock, Renewed, write_ledger};
+use crate::engine::renewal::{By, Renewal, renew};
+use crate::engine::verify::Mention;
+use crate::engine::versions::{Extended, Versions};
+use crate::model::{
+    Event, ExitCode, Failure, RelPath, Result, Retention, StoreErrorKind, Stored, Time,
+};
+use crate::snapshot::{Claims, Loaded};
 use crate::state::{Change, Found, Row, View};
 use futures::stream::{self, StreamExt};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Rows whose locks are extended at a time.
 const BATCH: usize = 1000;
 
 impl Run {
-    /// Extends what the next snapshot names and what has too little left: chunk by chunk where a
-    /// chunk is due, and each version whose own lock is too short or unknown.
-    pub(super) async fn renew(&mut self, progress: &mut Progress) -> Result<()> {
-        if self.backup.is_some() && self.which.backs_up() {
-            progress.at_risk = self.renew_rows(View::Merged, When::Early).await?;
+    /// Extends, chunk by chunk, whatever is due of what any kept snapshot names. First of all, so
+    /// that it happens while the library can't be seen, and so that what is found gone is stored
+    /// again by this very run.
+    pub(super) async fn renew_kept(&mut self, progress: &mut Progress) -> Result<()> {
+        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
+            return Ok(());
+        };
+        if !self.which.backs_up() || backup.latest.is_none() {
+            return Ok(());
         }
-        Ok(())
+        let (versions, vault) = (Arc::clone(&backup.versions), backup.vault.clone());
+        let transfers = self.settings.run.transfers;
+        let check = async || self.check_leases().await;
+        let renewal = renew(
+            &versions,
+            &vault,
+            settings,
+            By::Claims,
+            transfers,
+            &self.events,
+            check,
+        )
+        .await?;
+        self.take_in(renewal, progress).await
     }
 
-    /// The same for the latest snapshot, while the library can't be seen.
-    pub(super) async fn renew_in_absence(&mut self) -> Result<()> {
-        if self.backup.is_some() && self.which.backs_up() {
-            self.renew_rows(View::Base, When::Early).await?;
+    async fn take_in(&mut self, renewal: Renewal, progress: &mut Progress) -> Result<()> {
+        self.tally.renewed.add(renewal.renewed);
+        if renewal.renewed > 0 {
+            let note = format!("{} locks were extended", renewal.renewed);
+            self.events.send(Event::Note(note));
         }
-        Ok(())
-    }
-
-    /// What a commit in the middle of a run needs: nothing that it names may have less than
-    /// `renew_below` left.
-    pub(super) async fn renew_for_commit(&mut self, view: View) -> Result<()> {
-        if self.renew_rows(view, When::Late).await? > 0 {
+        progress.at_risk += renewal.at_risk;
+        if !renewal.failures.is_empty() {
             self.raise(ExitCode::Damage);
         }
+        for (id, error) in &renewal.kept.unreadable {
+            let warning = format!("snapshot {id}: {error}");
+            self.events.send(Event::Warning(warning));
+        }
+        progress.late.extend(renewal.failures);
+        let lost: Vec<Stored> = renewal
+            .lost
+            .iter()
+            .filter_map(|mention| mention.entry.stored.clone())
+            .collect();
+        if !lost.is_empty() {
+            self.state
+                .call(move |state| state.forget_versions(&lost))
+                .await?;
+        }
+        progress.lost = renewal.lost;
+        if let Some(backup) = &mut self.backup {
+            backup.claims = renewal.kept.claims;
+            for chunk in &renewal.lost_chunks {
+                backup.claims.forget(chunk);
+            }
+        }
         Ok(())
     }
 
-    /// Extends what is due of `view` and of what the latest snapshot has rescued. Returns how many
-    /// versions have less than `renew_below` left and could not be extended.
-    async fn renew_rows(&mut self, view: View, when: When) -> Result<u64> {
-        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
-            return Ok(0);
+    /// After the commit: what was lost and could not be stored again is told of.
+    pub(super) async fn settle_lost(&mut self, progress: &mut Progress) -> Result<()> {
+        for mention in std::mem::take(&mut progress.lost) {
+            if mention.healed_by.is_none() && !self.has_again(&mention).await? {
+                let path = mention.entry.path.display().into_owned();
+                let message = format!(
+                    "{}, and the library does not have this content any more",
+                    mention.lost
+                );
+                self.raise(ExitCode::Damage);
+                progress.late.push(Failure {
+                    path,
+                    stage: "renew",
+                    message,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn has_again(&self, mention: &Mention) -> Result<bool> {
+        let Some(content) = mention.entry.content else {
+            return Ok(false);
         };
+        let found = self
+            .state
+            .find_content(content.blake3, content.size)
+            .await?;
+        Ok(found.iter().any(|found| found.row.entry.stored.is_some()))
+    }
+
+    /// Just before the commit: whatever the snapshot is going to name and what has less than
+    /// `renew_below` left, e.g. what an interrupted run stored long ago.
+    pub(super) async fn renew_rows(&mut self, progress: &mut Progress) -> Result<()> {
+        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
+            return Ok(());
+        };
+        if !self.which.backs_up() {
+            return Ok(());
+        }
         let versions = Arc::clone(&backup.versions);
         let full = versions.full_lock().await?;
         let now = self.now().await?;
         let least = now.checked_add(settings.renew_below).unwrap_or(Time::MAX);
-        let aim = Aim { full, least };
-        let Latest { manifest, rescued } = self.latest_chunks();
-        let due = self.due(&manifest, now, when);
-        let mut ended = Renewal::default();
-        if !due.is_empty() {
-            // All that a chunk names, changed since or not: its new date is a claim about each.
-            let mut span = Spans::new(&due, &manifest);
-            let in_due = |row: &Row, until| until < full.until && span.contains(row);
-            let chunks = self.renew_where(&versions, View::Base, aim, in_due).await?;
-            ended.failed += chunks.failed;
-        }
-        ended += self
-            .renew_where(&versions, view, aim, |_, until| until < least)
-            .await?;
-        let rescued = self.due(&rescued, now, when);
-        ended += self.renew_rescued(&versions, &rescued, aim).await?;
-        if ended.failed == 0 {
-            self.renew_chunks(&versions, [due, rescued].concat(), full)
-                .await?;
-        }
-        Ok(ended.at_risk)
-    }
-
-    /// Extends the locks of the rows that are picked, given each with what is known of its lock.
-    async fn renew_where(
-        &self,
-        versions: &Versions,
-        view: View,
-        aim: Aim,
-        mut picked: impl FnMut(&Row, Time) -> bool,
-    ) -> Result<Renewal> {
-        let mut ended = Renewal::default();
-        let mut batch: Vec<Found> = Vec::new();
-        let mut rows = self.state.rows(view);
+        let mut claimed = Claimed::of(backup.latest.as_ref(), &backup.claims);
+        let mut batch: Vec<Row> = Vec::new();
+        let mut rows = self.state.rows(View::Merged);
         while let Some(found) = rows.next().await? {
-            let until = found.row.locked_until.unwrap_or(Time::UNIX_EPOCH);
-            if found.row.entry.stored.is_some() && picked(&found.row, until) {
-                batch.push(found);
+            let until = claimed.until(&found).unwrap_or(Time::UNIX_EPOCH);
+            if found.row.entry.stored.is_some() && until < least {
+                batch.push(found.row);
             }
             if batch.len() >= BATCH {
-                ended += self
-                    .extend(versions, std::mem::take(&mut batch), aim)
-                    .await?;
+                let full_batch = std::mem::take(&mut batch);
+                self.extend(&versions, full_batch, full, progress).await?;
             }
         }
-        ended += self.extend(versions, batch, aim).await?;
-        Ok(ended)
+        self.extend(&versions, batch, full, progress).await
     }
 
-    /// What rescued chunks name is in no row of the state.
-    async fn renew_rescued(
+    async fn extend(
         &self,
         versions: &Versions,
-        due: &[ChunkRef],
-        aim: Aim,
-    ) -> Result<Renewal> {
-        let mut ended = Renewal::default();
-        let Some(backup) = &self.backup else {
-            return Ok(ended);
-        };
-        let mut chunks = std::pin::pin!(backup.vault.entries(due.to_vec(), 1));
-        while let Some(chunk) = chunks.next().await {
-            let chunk = match chunk {
-                Ok(chunk) => chunk,
-                Err(error) => {
-                    ended.failed += 1;
-                    self.fail("rescued", "renew", error.to_string());
-                    continue;
-                }
-            };
-            let short = backup.claims.locked_until(&chunk.chunk) < aim.least;
-            let stored = chunk.entries.into_iter().filter_map(|entry| entry.stored);
-            let stored: Vec<Stored> = stored.collect();
-            let all = stored.len();
-            let left = (all - self.extend_all(versions, stored, aim.full).await.len()) as u64;
-            ended.failed += left;
-            ended.at_risk += if short { left } else { 0 };
-        }
-        Ok(ended)
-    }
-
-    /// The chunks of the latest snapshot.
-    fn latest_chunks(&self) -> Latest {
-        let latest = self.backup.as_ref().and_then(|b| b.latest.as_ref());
-        latest.map_or_else(Latest::default, |latest| Latest {
-            manifest: latest.snapshot.manifest.clone(),
-            rescued: latest.snapshot.rescued.clone(),
-        })
-    }
-
-    /// Those chunks whose locks are to be extended now.
-    fn due(&self, chunks: &[ChunkRef], now: Time, when: When) -> Vec<ChunkRef> {
-        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
-            return Vec::new();
-        };
-        let is_due = |chunk: &&ChunkRef| {
-            let until = backup.claims.locked_until(chunk);
-            let least = settings.renew_below;
-            // A retention that is no longer than the threshold leaves nothing to spread.
-            let retention = match when {
-                When::Early => settings.retention,
-                When::Late => least,
-            };
-            renew_due(until, now, retention, least, &chunk.first)
-        };
-        chunks.iter().filter(is_due).cloned().collect()
-    }
-
-    async fn extend(&self, versions: &Versions, rows: Vec<Found>, aim: Aim) -> Result<Renewal> {
-        let stored = rows
-            .iter()
-            .filter_map(|found| found.row.entry.stored.clone());
-        let done = self.extend_all(versions, stored.collect(), aim.full).await;
-        let mut ended = Renewal::default();
-        let mut named = Vec::new();
-        for Found { mut row, committed } in rows {
-            let version = row.entry.stored.as_ref().map(|stored| &stored.version_id);
-            if version.is_some_and(|id| done.contains(id)) {
-                row.locked_until = Some(aim.full.until);
-                if committed {
-                    named.push(row);
-                } else {
-                    let carried = row.entry.carried;
-                    let change = if carried {
-                        Change::Carry
-                    } else {
-                        Change::Store
-                    };
-                    self.state.put_pending(change(row)).await?;
-                }
-            } else {
-                ended.failed += 1;
-                ended.at_risk += u64::from(row.locked_until.is_none_or(|until| until < aim.least));
-            }
-        }
-        self.state.post(move |state| state.relock(&named)).await?;
-        Ok(ended)
-    }
-
-    /// Extends each version's lock once; the ids of those whose lock holds as asked now.
-    async fn extend_all(
-        &self,
-        versions: &Versions,
-        all: Vec<Stored>,
+        rows: Vec<Row>,
         full: Retention,
-    ) -> HashSet<String> {
-        let mut seen = HashSet::new();
-        let distinct = all
-            .into_iter()
-            .filter(|stored| seen.insert(stored.version_id.clone()));
-        let distinct: Vec<Stored> = distinct.collect();
-        stream::iter(distinct)
-            .map(|stored| async move {
-                let held = self.extend_one(versions, &stored, full).await;
-                held.then_some(stored.version_id)
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let distinct: HashMap<String, Stored> = rows
+            .iter()
+            .filter_map(|row| row.entry.stored.clone())
+            .map(|stored| (stored.version_id.clone(), stored))
+            .collect();
+        let ended: HashMap<String, bool> = stream::iter(distinct)
+            .map(|(id, stored)| async move {
+                let ended = versions.ensure(&stored, full).await;
+                (id, self.note_extended(&stored, ended))
             })
             .buffer_unordered(self.settings.run.transfers)
-            .filter_map(|held| async move { held })
             .collect()
-            .await
+            .await;
+        for mut row in rows {
+            let id = row.entry.stored.as_ref().map(|it| it.version_id.as_str());
+            if id.and_then(|id| ended.get(id)) == Some(&true) {
+                row.locked_until = Some(full.until);
+                self.state.put_pending(Change::Store(row)).await?;
+            } else {
+                progress.at_risk += 1;
+                progress.late.push(Failure {
+                    path: row.entry.path.display().into_owned(),
+                    stage: "renew",
+                    message: "its version is gone, or its lock could not be extended".to_owned(),
+                });
+            }
+        }
+        Ok(())
     }
 
-    /// Extends one lock unless the store has a longer one; whether it holds as asked.
-    async fn extend_one(&self, versions: &Versions, stored: &Stored, full: Retention) -> bool {
-        match versions.extend(stored, full).await {
-            Ok(()) => {
+    fn note_extended(&self, stored: &Stored, ended: crate::model::StoreResult<Extended>) -> bool {
+        match ended {
+            Ok(Extended::Now) => {
                 self.tally.renewed.one();
                 true
             }
+            Ok(Extended::Before) => true,
+            Ok(Extended::Gone) => false,
             Err(error) => {
-                let held = versions.lock_of(stored).await.ok().flatten();
-                if held.is_some_and(|held| held.until >= full.until) {
-                    return true;
+                if error.kind != StoreErrorKind::NotFound {
+                    tracing::warn!(key = stored.key, %error, "a lock could not be extended");
                 }
-                self.fail(stored.key.clone(), "renew", error.to_string());
                 false
             }
         }
     }
 
-    /// The chunk objects themselves; then the ledger tells everyone.
-    async fn renew_chunks(
-        &mut self,
-        versions: &Versions,
-        due: Vec<ChunkRef>,
-        full: Retention,
-    ) -> Result<()> {
-        let mut lines = Vec::new();
-        for chunk in due {
-            let (key, version_id) = (chunk.key.clone(), chunk.version_id.clone());
-            let stored = Stored {
-                key,
-                version_id,
-                etag: String::new(),
-            };
-            if !self.extend_one(versions, &stored, full).await {
-                continue;
-            }
-            lines.push(Renewed {
-                chunk: chunk.blake3,
-                version_id: chunk.version_id.clone(),
-                first: chunk.first.clone(),
-                locked_until: full.until,
-            });
-            if let Some(backup) = &mut self.backup {
-                backup.claims.renewed(&chunk, full.until);
-            }
-        }
-        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
-            return Ok(());
-        };
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let renewed = self.tally.renewed.get();
-        self.events
-            .send(Event::Note(format!("{renewed} locks were extended")));
-        let lock = Lock {
-            mode: settings.mode,
-            period: settings.retention,
-        };
-        write_ledger(
-            &backup.vault,
-            self.now().await?,
-            lock,
-            settings.sse.as_deref(),
-            lines,
-        )
-        .await?;
-        Ok(())
+    /// The earliest lock that the latest snapshot names, as far as claims tell.
+    pub(super) fn protected_until(&self) -> Option<Time> {
+        let backup = self.backup.as_ref()?;
+        let snapshot = &backup.latest.as_ref()?.snapshot;
+        let chunks = snapshot.manifest.iter().chain(&snapshot.rescued);
+        let until = chunks.map(|chunk| backup.claims.locked_until(chunk)).min();
+        Some(until.unwrap_or(snapshot.protected_until)).filter(|until| *until > Time::UNIX_EPOCH)
     }
 }
 
-/// When a chunk's locks are due.
-#[derive(Clone, Copy)]
-enum When {
-    /// Some time before they fall below `renew_below`, spread over many nights.
-    Early,
-    /// Once they have.
-    Late,
-}
-
-/// What locks are extended to, and what they must not fall below.
-#[derive(Clone, Copy)]
-struct Aim {
-    full: Retention,
-    least: Time,
-}
-
-/// How extending went.
-#[derive(Clone, Copy, Default)]
-struct Renewal {
-    /// Versions whose lock could not be extended.
-    failed: u64,
-    /// Those of them that have too little left.
-    at_risk: u64,
-}
-
-impl std::ops::AddAssign for Renewal {
-    fn add_assign(&mut self, other: Self) {
-        self.failed += other.failed;
-        self.at_risk += other.at_risk;
-    }
-}
-
-#[derive(Default)]
-struct Latest {
-    manifest: Vec<ChunkRef>,
-    rescued: Vec<ChunkRef>,
-}
-
-/// Which rows, in path order, lie in chunks that are due.
-struct Spans<'a> {
-    chunks: &'a [ChunkRef],
-    due: HashSet<&'a str>,
+/// Raises rows' own dates to what is claimed of the chunk of the latest snapshot that they lie in:
+/// renewals go by chunk, and not every row is written anew for them.
+pub(super) struct Claimed {
+    /// First path and claim, in the order of paths.
+    chunks: Vec<(RelPath, Time)>,
     at: usize,
 }
 
-impl<'a> Spans<'a> {
-    fn new(due: &'a [ChunkRef], chunks: &'a [ChunkRef]) -> Self {
-        let due = due.iter().map(|chunk| chunk.version_id.as_str()).collect();
-        Self { chunks, due, at: 0 }
+impl Claimed {
+    pub(super) fn of(latest: Option<&Loaded>, claims: &Claims) -> Self {
+        let manifest = latest.map(|loaded| &*loaded.snapshot.manifest);
+        let chunks = manifest.unwrap_or_default().iter();
+        Self {
+            chunks: chunks
+                .map(|chunk| (chunk.first.clone(), claims.locked_until(chunk)))
+                .collect(),
+            at: 0,
+        }
     }
 
-    fn contains(&mut self, row: &Row) -> bool {
-        let path = &row.entry.path;
-        while self
-            .chunks
-            .get(self.at + 1)
-            .is_some_and(|next| next.first <= *path)
-        {
+    /// A lower bound of the lock of a row's version. Rows come in the order of paths.
+    pub(super) fn until(&mut self, found: &Found) -> Option<Time> {
+        let own = found.row.locked_until;
+        found.row.entry.stored.as_ref()?;
+        let path = &found.row.entry.path;
+        let next = |at: usize| self.chunks.get(at + 1);
+        while next(self.at).is_some_and(|(first, _)| first <= path) {
             self.at += 1;
         }
-        let chunk = self.chunks.get(self.at);
-        chunk.is_some_and(|chunk| {
-            chunk.first <= *path && self.due.contains(chunk.version_id.as_str())
-        })
+        match self.chunks.get(self.at) {
+            Some((first, until)) if found.committed && first <= path => {
+                Some(own.map_or(*until, |own| own.max(*until)))
+            }
+            _ => own,
+        }
     }
 }
