@@ -177,7 +177,7 @@ impl Run {
         let sync_target = self.sync_target();
         self.state
             .call(move |state| {
-                state.freeze()?;
+                state.freeze_all()?;
                 let (snapshot, snapshot_blake3) = (None, None);
                 state.fold(&Base {
                     snapshot,

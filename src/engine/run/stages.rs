@@ -252,6 +252,7 @@ impl Run {
             self.tally.sync_failed.one();
             let message = "the mirror's object is changed by something else again and again";
             self.fail(task.seen.path.to_string(), "sync", message);
+            all.failed.push(task);
         }
         Ok(all)
     }
