@@ -54,6 +54,8 @@ Examples:
   tidelock restore --to ~/restored
   tidelock restore 2024/summer --to ~/restored --at 2026-11-01
   tidelock restore --to ~/restored --at \"3 days ago\" -n
+  tidelock restore --to ~/restored --deleted-since 7d
+  tidelock restore 2024/a.jpg --to ~/restored --version-id ID    ID as `tidelock history` shows it
   tidelock restore --to ~/restored --backup-to s3://my-photos-vault/library   on a new machine";
 
 pub(super) const SNAPSHOTS: &str = "\

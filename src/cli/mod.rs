@@ -159,11 +159,12 @@ struct Restore {
     /// Replace files that are there and differ
     #[arg(long)]
     overwrite: bool,
-    /// Only what was deleted within this time, such as 7d
-    #[arg(long, hide = true, value_name = "DURATION")]
+    /// What was removed from the library within this time, such as 7d, as it last was
+    #[arg(long, value_name = "DURATION", conflicts_with_all = ["at", "snapshot"])]
     deleted_since: Option<String>,
-    /// One certain version of the path
-    #[arg(long, hide = true, value_name = "ID")]
+    /// One certain version of the path, as `history` names it
+    #[arg(long, value_name = "ID", requires = "paths",
+          conflicts_with_all = ["at", "snapshot", "deleted_since"])]
     version_id: Option<String>,
     /// Choose from a list
     #[arg(long, hide = true)]
@@ -289,17 +290,14 @@ impl Snapshot {
 
 impl Restore {
     fn into_args(self) -> restore::Restore {
-        let later = [
-            ("--deleted-since", self.deleted_since.is_some()),
-            ("--version-id", self.version_id.is_some()),
-            ("--pick", self.pick),
-            ("--thaw", self.thaw.is_some()),
-        ];
+        let later = [("--pick", self.pick), ("--thaw", self.thaw.is_some())];
         restore::Restore {
             paths: self.paths,
             to: self.to,
             which: self.snapshot.into_which(),
             overwrite: self.overwrite,
+            deleted_since: self.deleted_since,
+            version_id: self.version_id,
             not_available: later
                 .iter()
                 .find(|(_, given)| *given)

@@ -1,9 +1,8 @@
 //! `tidelock history PATH`: which contents of a file there are, and when it vanished.
 
 use super::Outcome;
-use super::reading::{Backup, backup_settings};
+use super::reading::Backup;
 use crate::engine::history::{History, Span, history};
-use crate::engine::kept::Kept;
 use crate::engine::stop::Stop;
 use crate::model::{Event, Events, ExitCode, Failure, Result, Settings, Summary};
 use crate::plan::restore::Selection;
@@ -47,11 +46,9 @@ pub async fn run(
 }
 
 async fn attempt(settings: &Settings, command: &HistoryOf, stop: &Stop) -> Result<History> {
-    let how = backup_settings(settings)?;
     let selection = Selection::parse([command.path.as_encoded_bytes()])?;
     let backup = Backup::open(settings, stop).await?;
-    let time = backup.retrier.run(|| backup.vault.store().now()).await?;
-    let kept = Kept::read(&backup.vault, time, how.retention).await?;
+    let kept = backup.kept(settings).await?;
     let mut found = history(&backup.vault, &kept.snapshots, &selection).await?;
     let unreadable = kept.unreadable.iter();
     found

@@ -1,6 +1,7 @@
 //! What commands share that look into the backup target.
 
 use crate::engine::client::Client;
+use crate::engine::kept::Kept;
 use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
 use crate::engine::steady::Steady;
@@ -66,6 +67,13 @@ impl Backup {
             vault: Vault::new(Arc::new(steady), backup.target.clone()),
             retrier,
         })
+    }
+
+    /// All that the kept snapshots name.
+    pub(super) async fn kept(&self, settings: &Settings) -> Result<Kept> {
+        let how = backup_settings(settings)?;
+        let time = self.retrier.run(|| self.vault.store().now()).await?;
+        Kept::read(&self.vault, time, how.retention).await
     }
 
     /// The mirror, to look at only.

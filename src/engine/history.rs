@@ -1,7 +1,7 @@
 //! What became of paths over all kept snapshots, from manifests alone.
 
 use crate::engine::look;
-use crate::model::{Blake3, Entry, Error, Result};
+use crate::model::{Blake3, Entry, Error, RelPath, Result};
 use crate::plan::restore::Selection;
 use crate::snapshot::{ChunkRef, Loaded, SnapshotId, Vault};
 use futures::stream::StreamExt;
@@ -58,12 +58,45 @@ pub async fn history(
     Ok(follower.finish())
 }
 
+/// The entry of `path` that names this version, from the newest of `snapshots` that has it, rescued
+/// content included.
+///
+/// # Errors
+/// `Usage` where none does; `Damage` where a chunk that may have it can't be read; the store's.
+pub async fn find_version(
+    vault: &Vault,
+    snapshots: &[Loaded],
+    path: &RelPath,
+    version_id: &str,
+) -> Result<Entry> {
+    let selection = Selection::parse([path.as_bytes()])?;
+    let mut found = history(vault, snapshots, &selection).await?;
+    let named = |span: &Span| {
+        let stored = span.entry.stored.as_ref();
+        span.entry.path == *path && stored.is_some_and(|it| it.version_id == version_id)
+    };
+    if let Some(span) = found.spans.iter().rev().find(|span| named(span)) {
+        return Ok(span.entry.clone());
+    }
+    let target = vault.target();
+    if let Some(broken) = found.broken.pop() {
+        return Err(Error::Damage(format!(
+            "{target}: no version {version_id:?} of {path} is found, and not everything can be \
+             read: {broken}"
+        )));
+    }
+    Err(Error::Usage(format!(
+        "{target}: no kept snapshot names a version {version_id:?} of {path}; `tidelock history \
+         {path}` lists those that there are"
+    )))
+}
+
 struct Follower<'a> {
     vault: &'a Vault,
     selection: &'a Selection,
     /// The selected entries of each chunk.
     chunks: HashMap<Blake3, Arc<Vec<Entry>>>,
-    open: BTreeMap<crate::model::RelPath, Span>,
+    open: BTreeMap<RelPath, Span>,
     history: History,
     rescued: Vec<Span>,
 }

@@ -93,6 +93,16 @@ impl Kept {
         findings
     }
 
+    /// `error`, or `Damage` where what was not found may be in a snapshot that can't be read.
+    pub fn blame_unreadable(&self, error: Error) -> Error {
+        match (error, self.unreadable.first()) {
+            (Error::Usage(why), Some((id, unreadable))) => Error::Damage(format!(
+                "{why}; but snapshot {id} can't be read: {unreadable}"
+            )),
+            (error, _) => error,
+        }
+    }
+
     /// How long ago the newest snapshot was made: when the next run is to be expected.
     pub fn interval(&self, now: Time) -> Duration {
         let newest = self.snapshots.last().map_or(now, |it| it.snapshot.time);

@@ -415,3 +415,126 @@ async fn history_diff_and_status_tell_without_reading_any_file(store: TestStore)
     assert!(backup["protected_until"].is_string() && backup["at_risk"] == 0);
 }
 on_both!(history_diff_and_status_tell_without_reading_any_file);
+
+async fn one_version_comes_back_by_its_id_and_no_other(store: TestStore) {
+    let home = Home::new(store).await;
+    home.expect(0, "backup", &[]);
+    let first = home.library.path().join("x");
+    let first = std::fs::read(first).unwrap();
+    home.library.write("x", b"second");
+    home.library.write("copy of x", b"second");
+    home.expect(0, "backup", &[]);
+    home.library.remove("x");
+    home.expect(0, "backup", &[]);
+
+    let said = home.expect(0, "history", &["x"]);
+    let ids: Vec<_> = said
+        .of("x")
+        .iter()
+        .map(|it| it["version_id"].clone())
+        .collect();
+    let machine = home.store.fresh_machine();
+    let get = |path: &str, id: &str, name: &str| {
+        let to = machine.home().join(name);
+        let at = to.to_str().unwrap().to_owned();
+        let said = home.say_on(
+            &machine,
+            "restore",
+            &[path, "--version-id", id, "--to", &at],
+        );
+        (said.code, std::fs::read(to.join(path)).ok(), said)
+    };
+    let ids: Vec<_> = ids.iter().map(|id| id.as_str().unwrap()).collect();
+    let (code, bytes, _) = get("x", ids[0], "one");
+    assert_eq!((code, bytes), (0, Some(first)));
+    let (code, bytes, _) = get("x", ids[1], "two");
+    assert_eq!((code, bytes.as_deref()), (0, Some(&b"second"[..])));
+    // The content is stored once; each path that has it comes back by it.
+    let (code, bytes, _) = get("copy of x", ids[1], "three");
+    assert_eq!((code, bytes.as_deref()), (0, Some(&b"second"[..])));
+    for (path, id) in [("x", "nothing"), ("2024/a.jpg", ids[0]), ("2024", ids[0])] {
+        let (code, _, said) = get(path, id, "none");
+        assert_eq!(code, 2, "{path} {id}");
+        let message = said.summary()["errors"][0]["message"].as_str().unwrap();
+        assert!(
+            message.contains(&format!("tidelock history {path}")),
+            "{message}"
+        );
+    }
+    let to = machine.home().join("none");
+    assert!(!to.exists());
+    let to = to.to_str().unwrap();
+    home.expect(
+        2,
+        "restore",
+        &["x", "2024", "--version-id", ids[0], "--to", to],
+    );
+}
+on_both!(one_version_comes_back_by_its_id_and_no_other);
+
+/// The paths of all files, sorted; none where there is no such folder.
+fn files_below(folder: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<String> = ignore::WalkBuilder::new(folder)
+        .standard_filters(false)
+        .build()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
+        .map(|entry| {
+            let path = entry.path().strip_prefix(folder).unwrap();
+            path.to_str().unwrap().to_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+async fn what_was_removed_comes_back_as_it_last_was(store: TestStore) {
+    let home = Home::new(store).await;
+    home.library.file("gone/early", 20);
+    home.library.file("moved", 30);
+    home.expect(0, "backup", &[]);
+    home.library.remove("gone/early");
+    home.expect(0, "backup", &[]);
+    home.library.write("x", b"as it last was");
+    home.library.file("gone/late", 40);
+    let since = home.expect(0, "backup", &[]).summary()["backup"]["snapshot"].clone();
+    home.library.rename("moved", "2025/elsewhere");
+    home.library.remove("x");
+    home.library.remove("gone/late");
+    home.library.remove("2024/a.jpg");
+    home.expect(0, "backup", &[]);
+    home.library.file("2024/a.jpg", 3);
+    home.expect(0, "backup", &[]);
+
+    let machine = home.store.fresh_machine();
+    let restored = |name: &str, arguments: &[&str], code| {
+        let to = machine.home().join(name);
+        let mut all = vec!["--to", to.to_str().unwrap()];
+        all.extend(arguments);
+        let said = home.say_on(&machine, "restore", &all);
+        assert_eq!(said.code, code, "{:#?}", said.rows);
+        files_below(&to)
+    };
+    let all = restored("all", &["--deleted-since", "7d"], 0);
+    assert_eq!(all, ["gone/early", "gone/late", "x"]);
+    let to = machine.home().join("all");
+    assert_eq!(std::fs::read(to.join("x")).unwrap(), b"as it last was");
+    assert_eq!(
+        restored("some", &["gone", "--deleted-since", "7d"], 0),
+        ["gone/early", "gone/late"]
+    );
+    assert_eq!(
+        restored("none", &["2024", "--deleted-since", "7d"], 3).len(),
+        0
+    );
+    // A time between two nights: what was gone before is not meant.
+    let listed = home.expect(0, "snapshots", &[]);
+    let night = listed.rows.iter().find(|row| row["id"] == since).unwrap();
+    let time = night["time"].as_str().unwrap();
+    assert_eq!(
+        restored("late", &["--deleted-since", time], 0),
+        ["gone/late", "x"]
+    );
+    home.expect(2, "restore", &["--deleted-since", "soon", "--to", "x"]);
+}
+on_both!(what_was_removed_comes_back_as_it_last_was);

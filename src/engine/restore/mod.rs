@@ -32,14 +32,15 @@ mod tests;
 use crate::engine::look;
 use crate::engine::retry::Retrier;
 use crate::engine::stop::Stop;
-use crate::model::{Error, Event, Events, ExitCode, Failure, RestoreSummary, Result};
+use crate::model::{Entry, Error, Event, Events, ExitCode, Failure, RestoreSummary, Result};
 use crate::plan::restore::{Existing, Selection};
 use crate::snapshot::{Found, Vault};
 use content::blocking;
 use fetch::Fetcher;
 use file::Files;
 use folder::Walk;
-use passes::{Passes, Source};
+use passes::{Passes, Source, Wanted};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use survey::{Look, Survey, survey};
@@ -91,9 +92,55 @@ pub async fn restore(
     retrier: &Retrier,
     events: &Events,
 ) -> Result<Restored> {
-    let tally = Arc::new(Tally::new(events.clone()));
-    let source = Source::new(vault, &found.loaded.snapshot, &request.selection, &tally);
+    let snapshot = &found.loaded.snapshot;
     look::introduce(found, events);
+    let chunks = look::chunks(snapshot, &request.selection);
+    let missing = format!("the snapshot {} has no such path", snapshot.id);
+    let wanted = Wanted::Chunks(chunks);
+    let mut restored = write(vault, wanted, &missing, request, retrier, events).await?;
+    restored.summary.snapshot = Some(snapshot.id.to_string());
+    Ok(restored)
+}
+
+/// Restores these entries, which may come from many snapshots; what the request selects and they
+/// do not have is told as `missing`.
+///
+/// # Errors
+/// As [`restore`].
+pub async fn restore_entries(
+    vault: &Vault,
+    mut entries: Vec<Entry>,
+    missing: &str,
+    request: &Request,
+    retrier: &Retrier,
+    events: &Events,
+) -> Result<Restored> {
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let firsts: HashMap<_, _> = entries
+        .iter()
+        .map(|entry| (entry.path.clone(), entry.content))
+        .collect();
+    for entry in &mut entries {
+        // A further name of a file that is not among them is a file of its own.
+        let first = entry.hardlink.as_ref();
+        if first.is_some_and(|first| firsts.get(first) != Some(&entry.content)) {
+            entry.hardlink = None;
+        }
+    }
+    let wanted = Wanted::Entries(entries);
+    write(vault, wanted, missing, request, retrier, events).await
+}
+
+async fn write(
+    vault: &Vault,
+    wanted: Wanted,
+    missing: &str,
+    request: &Request,
+    retrier: &Retrier,
+    events: &Events,
+) -> Result<Restored> {
+    let tally = Arc::new(Tally::new(events.clone()));
+    let source = Source::new(vault, wanted, &request.selection, &tally);
     let how = Look {
         root: request.to.clone(),
         existing: request.existing,
@@ -124,13 +171,12 @@ pub async fn restore(
         fetched = files.fetcher.fetched();
     }
     stopped.abort();
-    for missing in request.selection.missing(&survey.found) {
-        let message = format!("the snapshot {} has no such path", found.loaded.snapshot.id);
-        tally.note_failure(missing.display().into_owned(), ExitCode::Partial, message);
+    for path in request.selection.missing(&survey.found) {
+        let path = path.display().into_owned();
+        tally.note_failure(path, ExitCode::Partial, missing.to_owned());
     }
     let left = survey.fetch.saturating_sub(tally.bytes_written());
     let mut restored = conclude(tally.finish(), &request.to, left);
-    restored.summary.snapshot = Some(found.loaded.snapshot.id.to_string());
     restored.summary.bytes_downloaded = fetched;
     Ok(restored)
 }

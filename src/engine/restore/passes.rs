@@ -11,19 +11,28 @@ use super::tally::Tally;
 use crate::engine::look;
 use crate::model::{Entry, Error, ExitCode, Kind, RelPath, Result};
 use crate::plan::restore::{Selection, Step, unfit};
-use crate::snapshot::{ChunkRef, Snapshot, Vault};
+use crate::snapshot::{ChunkRef, Vault};
 use futures::stream::{self, Stream, StreamExt};
 use std::collections::{HashMap, HashSet};
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The selected entries of a snapshot, as often as they are needed.
+/// What a restore writes.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// The selected entries of these chunks.
+    Chunks(Vec<ChunkRef>),
+    /// These entries, in the order of paths.
+    Entries(Vec<Entry>),
+}
+
+/// The entries to restore, as often as they are needed.
 pub(super) struct Source<'a> {
     pub(super) vault: &'a Vault,
     pub(super) selection: &'a Selection,
     pub(super) tally: &'a Arc<Tally>,
-    chunks: Vec<ChunkRef>,
+    wanted: Wanted,
     /// Chunks that could not be read, each told of once.
     broken: Mutex<HashSet<String>>,
 }
@@ -31,7 +40,7 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(super) fn new(
         vault: &'a Vault,
-        snapshot: &Snapshot,
+        wanted: Wanted,
         selection: &'a Selection,
         tally: &'a Arc<Tally>,
     ) -> Self {
@@ -39,7 +48,7 @@ impl<'a> Source<'a> {
             vault,
             selection,
             tally,
-            chunks: look::chunks(snapshot, selection),
+            wanted,
             broken: Mutex::default(),
         }
     }
@@ -55,8 +64,14 @@ impl<'a> Source<'a> {
     }
 
     fn read(&self, tell: bool) -> impl Stream<Item = Vec<Entry>> {
-        let chunks = look::entries(self.vault, self.chunks.clone(), self.selection);
-        chunks.filter_map(move |chunk| {
+        let chunks = match &self.wanted {
+            Wanted::Entries(entries) => {
+                return stream::iter([entries.clone()]).left_stream();
+            }
+            Wanted::Chunks(chunks) => chunks.clone(),
+        };
+        let chunks = look::entries(self.vault, chunks, self.selection);
+        let entries = chunks.filter_map(move |chunk| {
             ready(match chunk {
                 Ok(chunk) => {
                     for refused in chunk.refused.into_iter().filter(|_| tell) {
@@ -70,7 +85,8 @@ impl<'a> Source<'a> {
                     None
                 }
             })
-        })
+        });
+        entries.right_stream()
     }
 
     fn note_broken(&self, error: Error) {
