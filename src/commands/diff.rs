@@ -53,8 +53,8 @@ async fn attempt(
     stop: &Stop,
 ) -> Result<()> {
     let backup = Backup::open(settings, stop).await?;
-    let first = backup.vault.find(&select(&command.a, now)).await?;
-    let second = backup.vault.find(&select(&command.b, now)).await?;
+    let first = backup.find(&select(&command.a, now)).await?;
+    let second = backup.find(&select(&command.b, now)).await?;
     look::introduce(&first, events);
     look::introduce(&second, events);
     let mut counts = [0_u64; 4];

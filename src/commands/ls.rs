@@ -68,7 +68,7 @@ impl Listing<'_> {
         let paths = command.paths.iter().map(|path| path.as_encoded_bytes());
         let selection = Selection::parse(paths)?;
         let backup = Backup::open(settings, stop).await?;
-        let found = backup.vault.find(&select).await?;
+        let found = backup.find(&select).await?;
         look::introduce(&found, self.events);
         let chunks = look::chunks(&found.loaded.snapshot, &selection);
         let mut seen: HashSet<RelPath> = HashSet::new();

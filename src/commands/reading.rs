@@ -2,12 +2,13 @@
 
 use crate::engine::client::Client;
 use crate::engine::kept::Kept;
+use crate::engine::libraries::libraries;
 use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
 use crate::engine::steady::Steady;
 use crate::engine::stop::Stop;
 use crate::model::{BackupSettings, Error, Events, Result, Settings, Side, SyncSettings, when};
-use crate::snapshot::{Select, Vault};
+use crate::snapshot::{Found, Select, Vault};
 use crate::store::{ConnectOptions, S3Store, Store};
 use jiff::ZonedDateTime;
 use std::sync::Arc;
@@ -69,11 +70,46 @@ impl Backup {
         })
     }
 
+    /// The snapshot that is asked for.
+    pub(super) async fn find(&self, select: &Select) -> Result<Found> {
+        match self.vault.find(select).await {
+            Err(error @ Error::Usage(_)) => {
+                if self.vault.list().await?.is_empty() {
+                    self.look_deeper().await?;
+                }
+                Err(error)
+            }
+            found => found,
+        }
+    }
+
     /// All that the kept snapshots name.
     pub(super) async fn kept(&self, settings: &Settings) -> Result<Kept> {
         let how = backup_settings(settings)?;
         let time = self.retrier.run(|| self.vault.store().now()).await?;
-        Kept::read(&self.vault, time, how.retention).await
+        let kept = Kept::read(&self.vault, time, how.retention).await?;
+        if kept.snapshots.is_empty() && kept.unreadable.is_empty() {
+            self.look_deeper().await?;
+        }
+        Ok(kept)
+    }
+
+    /// Of a target without snapshots: `Usage` naming the libraries below it, where there are any.
+    pub(super) async fn look_deeper(&self) -> Result<()> {
+        let found = libraries(&self.vault).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let flags: Vec<_> = found
+            .iter()
+            .map(|target| format!("\n  --backup-to {target}"))
+            .collect();
+        Err(Error::Usage(format!(
+            "{}: there is no snapshot here, but in these libraries below it; name one of \
+             them:{}",
+            self.vault.target(),
+            flags.concat()
+        )))
     }
 
     /// The mirror, to look at only.

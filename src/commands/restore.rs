@@ -86,7 +86,7 @@ async fn attempt(
     let backup = Backup::open(settings, stop).await?;
     let restored = match what {
         What::Snapshot(select) => {
-            let found = backup.vault.find(&select).await?;
+            let found = backup.find(&select).await?;
             restore(&backup.vault, &found, &request, &backup.retrier, events).await?
         }
         What::Version(path, id) => {

@@ -68,6 +68,7 @@ async fn print(
     let vault = &backup.vault;
     let all = vault.list().await?;
     if all.is_empty() {
+        backup.look_deeper().await?;
         events.send(Event::Note(format!("{}: no snapshots", vault.target())));
     } else {
         rows.text(&line("id", "time", "files", "size", "protected until", ""));

@@ -7,6 +7,7 @@ pub mod history;
 pub mod host;
 pub mod kept;
 pub mod lease;
+pub mod libraries;
 pub mod listing;
 pub mod look;
 pub mod memory;

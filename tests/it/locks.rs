@@ -9,9 +9,9 @@ use tidelock::engine::run::{Ended, Stores, Which, run_on};
 use tidelock::engine::stop::Stop;
 use tidelock::model::{
     BackupSettings, Connection, Events, ExitCode, KeepPolicy, LibrarySettings, Mode, MtimePolicy,
-    RunSettings, Settings, Target, Time, Via,
+    RunSettings, Settings, StoreErrorKind, Target, Time, Via,
 };
-use tidelock::store::model::ModelStore;
+use tidelock::store::model::{Fault, ModelStore};
 use tidelock::store::{BucketInfo, Store, listing};
 
 use crate::support::{Library, block_on};
@@ -237,5 +237,35 @@ fn f44_a_version_that_went_missing_is_stored_again_by_the_run_that_would_renew_i
             "{ended:?}"
         );
         assert!(world.shortest_lock().await >= 59 * DAY);
+    });
+}
+
+#[test]
+fn f42_a_version_of_an_old_upload_gets_the_full_lock() {
+    block_on(async {
+        for waited in [20 * DAY, 90 * DAY] {
+            let world = World::new();
+            world.library.file("video", 30 << 20);
+            // Its third part is refused: what was sent stays, under a date of that day.
+            world.store.fail(Fault {
+                operation: "UploadPart",
+                skip: 2,
+                kind: StoreErrorKind::Denied,
+                done: false,
+            });
+            let ended = world.night().await;
+            assert_ne!(ended.exit, ExitCode::Done, "{ended:?}");
+            assert_eq!(world.store.unfired(), []);
+            world.store.advance(waited);
+            done(&world.night().await);
+            // A date that has passed by then makes stores refuse the upload: it is begun anew.
+            let begun = world.store.requests()["CreateMultipartUpload"];
+            assert_eq!(begun, if waited < 60 * DAY { 1 } else { 2 });
+            let least = world.shortest_lock().await;
+            assert!(least >= 59 * DAY, "{waited:?}: {least:?}");
+            let prefix = "library/files/";
+            let versions = listing::list_all_versions(&*world.store, prefix).await;
+            assert_eq!(versions.unwrap().len(), 1);
+        }
     });
 }

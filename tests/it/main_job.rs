@@ -9,6 +9,7 @@ mod day_two;
 mod drift;
 mod elsewhere;
 mod format;
+mod forty;
 mod guards;
 mod output;
 mod refusals;

@@ -42,7 +42,11 @@ struct Written {
 
 async fn vault(store: &TestStore) -> Written {
     let bucket = store.bucket(Lock::On).await;
-    let target = format!("s3://{bucket}/library");
+    vault_in(store, &format!("s3://{bucket}/library")).await
+}
+
+async fn vault_in(store: &TestStore, target: &str) -> Written {
+    let target = target.to_owned();
     let parsed = Target::parse(&target).unwrap();
     let connection = Connection {
         endpoint: Some(store.endpoint.clone()),
@@ -200,7 +204,52 @@ async fn snapshots_and_their_entries_are_listed_without_a_download(store: TestSt
     assert_eq!(rows("ls", &["--at", "2001-01-01"]).0, Some(2));
 }
 
+async fn a_bucket_alone_is_enough_to_find_the_libraries_in_it(store: TestStore) {
+    let bucket = store.bucket(Lock::On).await;
+    for prefix in ["photos", "nas/my documents"] {
+        let mut written = vault_in(&store, &format!("s3://{bucket}/{prefix}")).await;
+        written.file("snapshots/x", b"not a library".to_vec()).await;
+        written.commit().await;
+        // Hidden by an attacker.
+        let at = &written.vault.list().await.unwrap()[0];
+        written.vault.store().delete(&at.key, None).await.unwrap();
+    }
+    let to = store.home().join("restored");
+    let say = |verb: &str, target: &str, more: &[&str]| {
+        let machine = store.fresh_machine();
+        let mut command = machine.tidelock(verb);
+        command.args(["--json", "--backup-to", target]).args(more);
+        let output = command.output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), stdout)
+    };
+    let to = ["--to", to.to_str().unwrap()];
+    let whole = format!("s3://{bucket}");
+    for (verb, more) in [("restore", &to[..]), ("snapshots", &[]), ("ls", &[])] {
+        let (code, said) = say(verb, &whole, more);
+        assert_eq!(code, Some(2), "{said}");
+        for library in ["nas/my documents", "photos"] {
+            let flag = format!("--backup-to s3://{bucket}/{library}");
+            assert!(said.contains(&flag), "{said}");
+        }
+    }
+    let (code, said) = say("snapshots", &format!("{whole}/nas"), &[]);
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains("my documents") && !said.contains("photos"),
+        "{said}"
+    );
+    assert_eq!(say("restore", &format!("{whole}/photos"), &to).0, Some(0));
+    let (code, said) = say("restore", &format!("{whole}/nothing"), &to);
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains("is it the right bucket and prefix?"),
+        "{said}"
+    );
+}
+
 on_both!(
+    a_bucket_alone_is_enough_to_find_the_libraries_in_it,
     a_snapshot_comes_back_on_another_machine,
     snapshots_and_their_entries_are_listed_without_a_download,
 );

@@ -22,6 +22,9 @@ async fn sync_alone_keeps_what_it_overwrites_before_it_does(store: TestStore) {
     assert_eq!(kept.rescued[0]["path"], "a");
     let bytes = job.vault.get(key.as_str().unwrap(), version.as_str()).await;
     assert_eq!(bytes, b"somebody else's");
+    let restored = job.restore(&["a", "--version-id", version.as_str().unwrap()]);
+    let bytes = std::fs::read(restored.path().join("a")).unwrap();
+    assert_eq!(bytes, b"somebody else's");
     let files = job.vault.versions_below("lib/files/").await;
     assert_eq!(files.len(), 1, "nothing else was stored");
     assert_rclone_agrees(&job.store, job.library.path(), &job.mirror);
