@@ -269,3 +269,30 @@ fn f42_a_version_of_an_old_upload_gets_the_full_lock() {
         }
     });
 }
+
+#[test]
+fn f40_a_store_that_drops_locks_without_a_word_gets_no_snapshot() {
+    block_on(async {
+        for size in [10, 20 << 20] {
+            for had_a_night in [false, true] {
+                let world = World::new();
+                if had_a_night {
+                    world.library.file("before", 10);
+                    done(&world.night().await);
+                    // The second night has to renew, too.
+                    world.store.advance(46 * DAY);
+                }
+                let prefix = "library/snapshots/";
+                let before = listing::list_all_versions(&*world.store, prefix).await;
+                world.library.file("a", size);
+                world.store.drop_locks();
+                let ended = world.night().await;
+                assert_eq!(ended.exit, ExitCode::Refused, "{ended:?}");
+                let said = ended.error.unwrap().to_string();
+                assert!(said.contains("did not keep the lock"), "{said}");
+                let after = listing::list_all_versions(&*world.store, prefix).await;
+                assert_eq!(after.unwrap(), before.unwrap());
+            }
+        }
+    });
+}

@@ -8,7 +8,6 @@ mod hostile;
 mod ids;
 mod lines;
 mod objects;
-mod silent;
 
 use crate::model::{Content, Entry, Kind, RelPath, Stored, Time};
 use crate::snapshot::{ChunkRef, Named};

@@ -70,6 +70,8 @@ pub(super) struct Bucket {
     /// Versions of a key, the newest last. An unversioned bucket has at most one, named `null`.
     pub keys: BTreeMap<String, Vec<Kept>>,
     pub uploads: BTreeMap<String, Pending>,
+    /// It takes locks and keeps none, without a word.
+    pub drops_locks: bool,
 }
 
 impl Bucket {
@@ -78,6 +80,7 @@ impl Bucket {
             info,
             keys: BTreeMap::new(),
             uploads: BTreeMap::new(),
+            drops_locks: false,
         }
     }
 
@@ -130,7 +133,8 @@ impl Bucket {
             return refuse(StoreErrorKind::Invalid, "keys have 1 to 1,024 bytes");
         }
         self.accepts(&kept.attributes, kept.at)?;
-        kept.attributes.retention = kept.attributes.retention.map(whole_seconds);
+        let lock = kept.attributes.retention.filter(|_| !self.drops_locks);
+        kept.attributes.retention = lock.map(whole_seconds);
         let written = Written {
             etag: kept.etag.clone(),
             version_id: self.info.versioned.then(|| kept.id.clone()),
@@ -243,7 +247,8 @@ impl Bucket {
             return refuse(StoreErrorKind::Denied, "locks only grow");
         }
         let versions = self.keys.get_mut(key).into_iter().flatten();
-        for kept in versions.filter(|kept| kept.id == version_id) {
+        let takes = !self.drops_locks;
+        for kept in versions.filter(|kept| takes && kept.id == version_id) {
             kept.attributes.retention = Some(new);
         }
         Ok(())

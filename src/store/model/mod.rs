@@ -114,6 +114,14 @@ impl ModelStore {
         self.world().page = items.max(1);
     }
 
+    /// From now on the bucket takes locks and keeps none of them, as a store does that has object
+    /// lock half configured.
+    pub fn drop_locks(&self) {
+        if let Some(bucket) = self.world().buckets.get_mut(&self.bucket) {
+            bucket.drops_locks = true;
+        }
+    }
+
     /// Plans a fault for this client.
     pub fn fail(&self, fault: Fault) {
         self.faults.plan(fault);
