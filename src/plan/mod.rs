@@ -1,13 +1,20 @@
 //! Pure decisions: from what was seen, what is remembered and what the mirror holds to what is to
 //! be done. No I/O here: every function is tested by table.
 
+mod change;
 mod compare;
 mod decide;
 mod guard;
+mod kind;
 mod renew;
 pub mod restore;
 
+pub use change::{
+    ChangeGuard, FLOOR_CHANGE, Look, after_backup, change_refusal, check_change, may_exceed,
+    may_overwrite, spread,
+};
 pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, Plan, Task};
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
+pub use kind::{HEAD, Head, has_known_kind};
 pub use renew::renew_due;

@@ -19,6 +19,7 @@ mod contract;
 mod harness;
 mod keys;
 mod layers;
+mod ransomware;
 mod restore;
 mod s3;
 mod snapshot;

@@ -140,15 +140,12 @@ impl Run {
             listing_failed,
         } = self.look(progress).await?;
         if self.settings.run.dry_run {
-            return self.dry_run(plan, scan_errors).await;
+            return self.dry_run(plan, library, scan_errors).await;
         }
         progress.wrote = true;
-        let (mut tasks, mut rest) = split(plan);
+        let (tasks, mut rest) = split(plan);
         self.remember_entries(&mut rest).await?;
-        self.rescue_before(&mut tasks).await?;
-        let transfer = self.transfer(library);
-        let batch = self.transfer_all(&transfer, tasks).await?;
-        drop(transfer);
+        let batch = self.transfer_guarded(tasks, &rest, library).await?;
         progress.stopped = batch.stopped;
         if let Some(why) = batch.stopped {
             return self.stopped(why).await;
@@ -156,7 +153,7 @@ impl Run {
         let failed = !batch.failed.is_empty();
         let whole = self.settle_missing(&batch).await?;
         let doubt = scan_errors || failed || listing_failed || self.tally.any_failure();
-        let verdict = self.judge(&rest, doubt).await?;
+        let verdict = self.judge(&rest, doubt || self.suspicion.is_some()).await?;
         let complete = self.settle_gone(&rest, &verdict).await? && !scan_errors;
         progress.complete = complete && whole;
         if let DeleteVerdict::Refused { why, override_flag } = &verdict {
@@ -170,14 +167,19 @@ impl Run {
         self.renew(progress).await?;
         self.commit(progress.complete, doomed.rescued).await?;
         self.delete(doomed.extras).await?;
+        progress.refusal = self.suspect_refusal().or(progress.refusal.take());
         self.conclude(progress, doubt);
         Ok(())
     }
 
     /// Files first, then second paths of the same inode, then what had to be rescued meanwhile.
-    async fn transfer_all(&mut self, transfer: &Arc<Transfer>, tasks: Vec<Task>) -> Result<Batch> {
+    pub(super) async fn transfer_all(
+        &mut self,
+        transfer: &Arc<Transfer>,
+        tasks: Vec<Task>,
+    ) -> Result<Batch> {
         self.events.send(Event::Phase("transfer"));
-        let bytes = tasks.iter().map(|task| task.seen.size).sum::<u64>() * self.sides();
+        let bytes = tasks.iter().map(|task| task.seen.size).sum::<u64>() * transfer.sides();
         self.events.send(Event::Total {
             files: tasks.len() as u64,
             bytes,
@@ -246,11 +248,6 @@ impl Run {
         if progress.at_risk > 0 {
             self.raise(ExitCode::Damage);
         }
-    }
-
-    fn sides(&self) -> u64 {
-        let sync = u64::from(self.sync.is_some());
-        sync + u64::from(self.backup.is_some() && self.which.backs_up())
     }
 
     async fn summary(&self, progress: &Progress) -> Summary {
