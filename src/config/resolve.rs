@@ -40,6 +40,8 @@ pub fn load(flags: &Flags, environment: &Environment, needs: Needs) -> Result<Lo
     let mut warnings = Vec::new();
     let path = file::locate(flags.config.as_deref(), environment);
     let contents = match &path {
+        // A file that was named may be the one that is to be made.
+        Some(path) if needs.command == "init" && !path.exists() => Contents::default(),
         Some(path) => file::read(path, environment)?,
         None => Contents::default(),
     };

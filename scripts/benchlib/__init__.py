@@ -1,0 +1,1 @@
+"""The parts of scripts/bench: libraries to store, a server that counts, the tools to compare."""

@@ -1,0 +1,222 @@
+"""The tools, each doing both jobs: a mirror in one bucket, a backup in another."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from . import server
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent.parent
+REGION = "us-east-1"
+
+
+class Tool:
+    """One way to have a mirror and a backup. `run(phase)` returns what the phase cost the client."""
+
+    name = ""
+
+    def prepare(self, minio, library, home):
+        self.minio, self.library, self.home = minio, library, home
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "AWS_ACCESS_KEY_ID": minio.access,
+            "AWS_SECRET_ACCESS_KEY": minio.secret,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            **self.variables(),
+        }
+        self.setup()
+
+    def run(self, phase):
+        if phase == "restore":
+            shutil.rmtree(self.home / "restored", ignore_errors=True)
+            return self.restore(self.home / "restored")
+        if phase == "fresh":
+            self.forget()
+        return self.mirror() + self.backup()
+
+    def command(self, *words):
+        return server.run(words, self.environment)
+
+    def quiet(self, *words):
+        subprocess.run([str(w) for w in words], env=self.environment, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def variables(self):
+        return {}
+
+    def setup(self):
+        """Makes both buckets with rclone, which every set of tools has."""
+        for bucket in ("mirror", "vault"):
+            self.quiet(rclone(), "mkdir", f"bench:{bucket}")
+
+    def forget(self):
+        """A fresh machine: nothing local but the library is left."""
+        for entry in self.home.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def rclone_variables(minio):
+    prefix = "RCLONE_CONFIG_BENCH_"
+    settings = {
+        "TYPE": "s3",
+        "PROVIDER": "Minio",
+        "ENDPOINT": minio.endpoint,
+        "ACCESS_KEY_ID": minio.access,
+        "SECRET_ACCESS_KEY": minio.secret,
+        "REGION": REGION,
+    }
+    return {prefix + name: value for name, value in settings.items()}
+
+
+class Tidelock(Tool):
+    name = "tidelock"
+
+    def __init__(self):
+        self.program = os.environ.get("TIDELOCK_BENCH_BINARY") or build_release()
+
+    def setup(self):
+        self.quiet(self.program, "init", self.library, *self.targets(), *self.where(), "--yes",
+                   "--config", self.home / "tidelock.toml")
+
+    def targets(self):
+        return ["--sync-to", "s3://mirror/lib", "--backup-to", "s3://vault/lib", "--retention", "2d"]
+
+    def where(self):
+        return ["--endpoint", self.minio.endpoint, "--path-style", "--state-dir", self.home / "state"]
+
+    def mirror(self):
+        """Both jobs are one command: all of it is counted here."""
+        return self.command(self.program, "run", self.library, *self.targets(), *self.where(), "-q")
+
+    def backup(self):
+        return server.Cost(0, 0)
+
+    def restore(self, to):
+        return self.command(self.program, "restore", "--to", to, *self.targets()[2:], *self.where(), "-q")
+
+
+class Rclone(Tool):
+    name = "rclone+rclone"
+
+    def variables(self):
+        return rclone_variables(self.minio)
+
+    def mirror(self):
+        return self.command(rclone(), "sync", self.library, "bench:mirror/lib", "--transfers", "16", "--checkers", "16")
+
+    def backup(self):
+        return self.command(rclone(), "sync", self.library, "bench:vault/lib", "--transfers", "16", "--checkers", "16")
+
+    def restore(self, to):
+        return self.command(rclone(), "copy", "bench:vault/lib", to, "--transfers", "16")
+
+
+class S5cmd(Tool):
+    name = "s5cmd+s5cmd"
+
+    def variables(self):
+        return rclone_variables(self.minio)
+
+    def s5cmd(self, *words):
+        return self.command(pinned("s5cmd"), "--endpoint-url", self.minio.endpoint, *words)
+
+    def mirror(self):
+        return self.s5cmd("sync", "--delete", f"{self.library}/", "s3://mirror/lib/")
+
+    def backup(self):
+        return self.s5cmd("sync", "--delete", f"{self.library}/", "s3://vault/lib/")
+
+    def restore(self, to):
+        return self.s5cmd("cp", "s3://vault/lib/*", f"{to}/")
+
+
+class Aws(Tool):
+    name = "aws+aws"
+
+    def variables(self):
+        return rclone_variables(self.minio)
+
+    def aws(self, *words):
+        return self.command(pinned("aws"), "--endpoint-url", self.minio.endpoint, "s3", "sync", *words)
+
+    def mirror(self):
+        return self.aws("--delete", self.library, "s3://mirror/lib")
+
+    def backup(self):
+        return self.aws("--delete", self.library, "s3://vault/lib")
+
+    def restore(self, to):
+        return self.aws("s3://vault/lib", to)
+
+
+class Mc(Tool):
+    name = "mc+mc"
+
+    def variables(self):
+        host = self.minio.endpoint.removeprefix("http://")
+        url = f"http://{self.minio.access}:{self.minio.secret}@{host}"
+        return {"MC_HOST_bench": url, **rclone_variables(self.minio)}
+
+    def mc(self, *words):
+        return self.command(mc(), "--quiet", "mirror", *words)
+
+    def mirror(self):
+        return self.mc("--overwrite", "--remove", self.library, "bench/mirror/lib")
+
+    def backup(self):
+        return self.mc("--overwrite", "--remove", self.library, "bench/vault/lib")
+
+    def restore(self, to):
+        return self.mc("bench/vault/lib", to)
+
+
+TOOLS = {"tidelock": Tidelock, "rclone": Rclone, "s5cmd": S5cmd, "mc": Mc, "aws": Aws}
+
+
+def available(names, work):
+    """The tools that can be had; the others are named and left out."""
+    tools = []
+    for name in names:
+        if name not in TOOLS:
+            raise SystemExit(f"bench: no tool is called {name}; there are {', '.join(TOOLS)}")
+        try:
+            needed = {"rclone": rclone, "s5cmd": lambda: pinned("s5cmd"), "aws": lambda: pinned("aws"), "mc": mc}
+            needed.get(name, lambda: None)()
+            tools.append(TOOLS[name]())
+        except subprocess.CalledProcessError:
+            print(f"bench: {name} can't be had here and is left out", file=sys.stderr)
+    return tools
+
+
+def pinned(name):
+    """A program that scripts/tools provides."""
+    return output(SCRIPTS / "tools", name)
+
+
+def rclone():
+    return pinned("rclone")
+
+
+def mc():
+    return output(SCRIPTS / "minio", "mc-path")
+
+
+def build_release():
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=SCRIPTS.parent, check=True)
+    return SCRIPTS.parent / os.environ.get("CARGO_TARGET_DIR", "target") / "release" / "tidelock"
+
+
+_FOUND = {}
+
+
+def output(*command):
+    key = tuple(map(str, command))
+    if key not in _FOUND:
+        _FOUND[key] = subprocess.run(key, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return _FOUND[key]

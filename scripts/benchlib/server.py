@@ -1,0 +1,93 @@
+"""A MinIO of its own for each measurement, and what a command costs it and the client."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import typing
+import urllib.request
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent.parent
+# MinIO answers its metrics from a cache of this age.
+METRICS_AGE = 10.5
+
+
+class Minio:
+    """Started by scripts/minio; stopped, by its process, at the end of the block."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __enter__(self):
+        environment = {**os.environ, "MINIO_PROMETHEUS_AUTH_TYPE": "public"}
+        command = [SCRIPTS / "minio", "start", "--dir", self.folder, "--for", "2h"]
+        told = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+        facts = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+        self.endpoint, self.access, self.secret = facts["ENDPOINT"], facts["ACCESS_KEY"], facts["SECRET_KEY"]
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([SCRIPTS / "minio", "stop", "--dir", self.folder], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def measure(self, command):
+        """Runs `command()` and returns wall and CPU seconds, peak MiB, requests and MiB sent to the server."""
+        before = self.counters()
+        begun = time.monotonic()
+        cost = command()
+        wall = time.monotonic() - begun
+        after = self.counters()
+        calls = {api: after[0][api] - before[0].get(api, 0) for api in after[0]}
+        return {
+            "wall": wall,
+            "cpu": cost.cpu,
+            "peak_mib": cost.peak_kib / 1024,
+            "requests": sum(calls.values()),
+            "sent_mib": (after[1] - before[1]) / (1 << 20),
+            "apis": {api: count for api, count in sorted(calls.items()) if count},
+        }
+
+    def counters(self):
+        time.sleep(METRICS_AGE)
+        with urllib.request.urlopen(f"{self.endpoint}/minio/v2/metrics/cluster", timeout=30) as answer:
+            text = answer.read().decode()
+        calls = {}
+        for api, count in re.findall(r'^minio_s3_requests_total\{[^}]*api="([^"]+)"[^}]*\} (\S+)', text, re.M):
+            calls[api] = calls.get(api, 0) + float(count)
+        received = re.findall(r"^minio_s3_traffic_received_bytes\{[^}]*\} (\S+)", text, re.M)
+        return calls, sum(map(float, received))
+
+
+def words(figures):
+    return (
+        f"{figures['wall']:8.2f} s  {figures['cpu']:8.2f} s CPU  {figures['peak_mib']:7.0f} MiB  "
+        f"{figures['requests']:8.0f} requests  {figures['sent_mib']:9.1f} MiB sent"
+    )
+
+
+class Cost(typing.NamedTuple):
+    """CPU seconds of all processes, peak memory of the largest."""
+
+    cpu: float
+    peak_kib: int
+
+    def __add__(self, other):
+        return Cost(self.cpu + other.cpu, max(self.peak_kib, other.peak_kib))
+
+
+def run(command, environment):
+    """Runs one command to its end and returns its cost; stops with what it said if it fails."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [str(word) for word in command], env=environment, stdout=subprocess.DEVNULL, stderr=errors
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            errors.seek(0)
+            said = errors.read().decode(errors="replace")[-2000:]
+            raise SystemExit(f"{command[0]} ended with {process.returncode}: {said}")
+    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
