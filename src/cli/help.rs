@@ -93,23 +93,37 @@ Examples:
 
 pub(super) const HISTORY: &str = "\
 Examples:
-  tidelock history 2024/summer/a.jpg";
+  tidelock history 2024/summer/a.jpg
+  tidelock history 2024/summer            of every file below it
+  tidelock history 2024/summer/a.jpg --json | jq -r .version_id";
 
 pub(super) const DIFF: &str = "\
 Examples:
-  tidelock diff 20261122T021500Z-1a2b3c4d latest";
+  tidelock diff 20261122T021500Z-1a2b3c4d latest
+  tidelock diff yesterday now
+  tidelock diff 2026-11-01 latest --json | jq -r 'select(.change == \"removed\") | .path'";
 
 pub(super) const STATUS: &str = "\
+Writes nothing. Exits 5 where something needs attention: the newest snapshot is older than max_age
+(3 days) or suspect, the chain is broken, locks have run out.
+
 Examples:
-  tidelock status";
+  tidelock status
+  tidelock status --json | jq 'select(.target == \"backup\") | .protected_until'";
 
 pub(super) const VERIFY: &str = "\
+Looks at every version that a kept snapshot names: whether it is there, its size, checksum and lock.
+Exits 5 where something can't be restored or is not locked as recorded, and names it.
+
 Examples:
   tidelock verify
-  tidelock verify --read-data=10          the bytes of a tenth of the versions too";
+  tidelock verify --read-data=10          the bytes of a tenth of the versions too; night by night
+                                          another tenth, until all were read
+  tidelock verify --read-data             the bytes of all";
 
 pub(super) const RENEW: &str = "\
-Extends lock retention; the keep policy has no part in it.
+Extends lock retention; the keep policy has no part in it. Nightly runs renew by themselves, by what
+they know of the locks; this reads the locks, and brings back what someone has shortened.
 
 Examples:
   tidelock renew";

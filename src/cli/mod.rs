@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use tidelock::commands::{self, init, ls, reading, restore, run::Which};
+use tidelock::commands::{self, diff, history, init, ls, reading, restore, run::Which, verify};
 use tidelock::config::{Environment, Flags, Raw};
 
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
@@ -63,24 +63,24 @@ enum Verb {
         snapshot: Snapshot,
     },
     /// All versions of one file
-    #[command(hide = true, after_help = help::HISTORY)]
+    #[command(after_help = help::HISTORY)]
     History {
-        /// Relative to the library
+        /// A file, or a folder with all below it, relative to the library
         path: OsString,
     },
     /// What changed between two snapshots
-    #[command(hide = true, after_help = help::DIFF)]
+    #[command(after_help = help::DIFF)]
     Diff {
-        /// A snapshot's id
+        /// A snapshot's id, latest, or a time
         a: String,
         /// Another's
         b: String,
     },
     /// What is in sync, what is protected until when, what is at risk
-    #[command(hide = true, after_help = help::STATUS)]
+    #[command(after_help = help::STATUS)]
     Status,
     /// Prove that every snapshot can be restored
-    #[command(hide = true, visible_alias = "check", after_help = help::VERIFY)]
+    #[command(visible_alias = "check", after_help = help::VERIFY)]
     Verify {
         /// Read the bytes too, of all or so many percent of the versions
         #[arg(long, value_name = "PCT", num_args = 0..=1, require_equals = true,
@@ -88,7 +88,7 @@ enum Verb {
         read_data: Option<String>,
     },
     /// Extend the lock retention of what is still referenced
-    #[command(hide = true, after_help = help::RENEW)]
+    #[command(after_help = help::RENEW)]
     Renew,
     /// Drop snapshots by the keep policy, and what nobody needs and no lock retention holds
     #[command(hide = true, visible_alias = "forget", after_help = help::PRUNE)]
@@ -214,10 +214,10 @@ pub(crate) fn parse(
             paths: path.into_iter().collect(),
             which: snapshot.into_which(),
         }),
-        Verb::History { .. } => commands::Command::History,
-        Verb::Diff { .. } => commands::Command::Diff,
+        Verb::History { path } => commands::Command::History(history::HistoryOf { path }),
+        Verb::Diff { a, b } => commands::Command::Diff(diff::Diff { a, b }),
         Verb::Status => commands::Command::Status,
-        Verb::Verify { .. } => commands::Command::Verify,
+        Verb::Verify { read_data } => commands::Command::Verify(verify::Verify { read_data }),
         Verb::Renew => commands::Command::Renew,
         Verb::Prune => commands::Command::Prune,
         Verb::Init { .. } => commands::Command::Init(init::Args {

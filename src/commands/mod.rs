@@ -1,11 +1,17 @@
 //! One file a verb: wiring, no logic.
 
+pub mod diff;
+pub mod history;
 pub mod init;
 pub mod ls;
+mod noting;
 pub mod reading;
+pub mod renew;
 pub mod restore;
 pub mod run;
 pub mod snapshots;
+pub mod status;
+pub mod verify;
 
 use crate::config::{FILE_NAME, Needs};
 use crate::engine::stop::Stop;
@@ -26,13 +32,13 @@ pub enum Command {
     /// `ls`.
     Ls(ls::Ls),
     /// `history`.
-    History,
+    History(history::HistoryOf),
     /// `diff`.
-    Diff,
+    Diff(diff::Diff),
     /// `status`.
     Status,
     /// `verify`.
-    Verify,
+    Verify(verify::Verify),
     /// `renew`.
     Renew,
     /// `prune`.
@@ -56,10 +62,10 @@ impl Command {
             Self::Pull => "pull",
             Self::Snapshots => "snapshots",
             Self::Ls(_) => "ls",
-            Self::History => "history",
-            Self::Diff => "diff",
+            Self::History(_) => "history",
+            Self::Diff(_) => "diff",
             Self::Status => "status",
-            Self::Verify => "verify",
+            Self::Verify(_) => "verify",
             Self::Renew => "renew",
             Self::Prune => "prune",
             Self::Init(_) => "init",
@@ -75,7 +81,14 @@ impl Command {
             Self::Run(Which::Run) => (true, true, true),
             Self::Run(Which::Sync) => (true, true, false),
             Self::Run(Which::Backup) => (true, false, true),
-            Self::Restore(_) | Self::Snapshots | Self::Ls(_) => (false, false, true),
+            Self::Restore(_)
+            | Self::Snapshots
+            | Self::Ls(_)
+            | Self::History(_)
+            | Self::Diff(_)
+            | Self::Status
+            | Self::Verify(_)
+            | Self::Renew => (false, false, true),
             _ => (false, false, false),
         };
         Needs {
@@ -143,11 +156,11 @@ pub async fn dispatch(
         Command::Ls(args) => ls::run(settings, &args, &now, rows, &events, &stop).await,
         Command::Init(args) => init::init(args, events, stop).await,
         Command::Pull => not_available("pull"),
-        Command::History => not_available("history"),
-        Command::Diff => not_available("diff"),
-        Command::Status => not_available("status"),
-        Command::Verify => not_available("verify"),
-        Command::Renew => not_available("renew"),
+        Command::History(args) => history::run(settings, &args, &now, rows, &events, &stop).await,
+        Command::Diff(args) => diff::run(settings, &args, &now, rows, &events, &stop).await,
+        Command::Status => status::run(settings, &now, rows, &events, &stop).await,
+        Command::Verify(args) => verify::run(settings, &args, rows, &events, &stop).await,
+        Command::Renew => renew::run(settings, &events, &stop).await,
         Command::Prune => not_available("prune"),
         Command::Doctor => not_available("doctor"),
         Command::Policy => not_available("policy"),

@@ -1,9 +1,10 @@
 //! What commands share that look into the backup target.
 
+use crate::engine::client::Client;
 use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, Retrier};
 use crate::engine::stop::Stop;
-use crate::model::{Error, Result, Settings, when};
+use crate::model::{BackupSettings, Error, Events, Result, Settings, Side, SyncSettings, when};
 use crate::snapshot::{Select, Vault};
 use crate::store::{ConnectOptions, S3Store};
 use jiff::ZonedDateTime;
@@ -35,6 +36,13 @@ impl Which {
     }
 }
 
+/// The backup target's settings.
+pub(super) fn backup_settings(settings: &Settings) -> Result<&BackupSettings> {
+    settings.backup.as_ref().ok_or_else(|| {
+        Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
+    })
+}
+
 /// The backup target, to read from.
 pub(super) struct Backup {
     pub(super) vault: Vault,
@@ -43,9 +51,7 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) async fn open(settings: &Settings, stop: &Stop) -> Result<Self> {
-        let backup = settings.backup.as_ref().ok_or_else(|| {
-            Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
-        })?;
+        let backup = backup_settings(settings)?;
         let transfers = settings.run.transfers;
         let options = ConnectOptions { transfers };
         let store = S3Store::connect(&backup.target, &backup.connection, options).await?;
@@ -53,6 +59,25 @@ impl Backup {
         Ok(Self {
             vault: Vault::new(Arc::new(store), backup.target.clone()),
             retrier: Retrier::new(pace, stop.clone(), PATIENCE),
+        })
+    }
+
+    /// The mirror, to look at only.
+    pub(super) async fn mirror(
+        &self,
+        settings: &Settings,
+        sync: &SyncSettings,
+        events: &Events,
+    ) -> Result<Client> {
+        let transfers = settings.run.transfers;
+        let options = ConnectOptions { transfers };
+        let store = S3Store::connect(&sync.target, &sync.connection, options).await?;
+        Ok(Client {
+            side: Side::Sync,
+            target: sync.target.clone(),
+            store: Arc::new(store),
+            retrier: self.retrier.clone(),
+            events: events.clone(),
         })
     }
 

@@ -260,6 +260,10 @@ fn run(values: &Values, environment: &Environment) -> Result<RunSettings> {
         checksum: switch("checksum"),
         time_budget: values.duration("time_budget"),
         without_backup: switch("without_backup"),
+        max_age: values
+            .duration("backup.max_age")
+            .or_else(|| values.duration("max_age"))
+            .unwrap_or(defaults.max_age),
         yes: switch("yes"),
     })
 }

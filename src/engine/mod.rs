@@ -2,17 +2,23 @@
 
 pub mod buffers;
 pub mod client;
+pub mod diff;
+pub mod history;
 pub mod host;
+pub mod kept;
 pub mod lease;
 pub mod listing;
 pub mod look;
 pub mod memory;
 pub mod mirror;
 pub mod pace;
+pub mod renewal;
 pub mod restore;
 pub mod retry;
 pub mod run;
+pub mod status;
 pub mod stop;
 pub mod tally;
 pub mod transfer;
+pub mod verify;
 pub mod versions;

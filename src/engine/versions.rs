@@ -23,6 +23,17 @@ pub struct Locked {
     pub until: Time,
 }
 
+/// What became of a lock that was to be extended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extended {
+    /// It was extended just now.
+    Now,
+    /// It was as long already.
+    Before,
+    /// The version is gone.
+    Gone,
+}
+
 /// How the version came into being: each way has to prove once a run that its locks are kept.
 #[derive(Clone, Copy)]
 enum Way {
@@ -347,6 +358,32 @@ impl Versions {
         self.client
             .call(|store| store.retention(&stored.key, &stored.version_id))
             .await
+    }
+
+    /// Makes sure that the version is locked for at least as long as `full`, sending one request
+    /// where the store does as it is asked. A stricter lock keeps its mode.
+    ///
+    /// # Errors
+    /// The store's refusal, where the version's lock is shorter.
+    pub async fn ensure(&self, stored: &Stored, full: Retention) -> StoreResult<Extended> {
+        let error = match self.extend(stored, full).await {
+            Ok(()) => return Ok(Extended::Now),
+            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(Extended::Gone),
+            Err(error) => error,
+        };
+        match self.lock_of(stored).await {
+            Ok(Some(held)) if held.until.as_second() >= full.until.as_second() => {
+                Ok(Extended::Before)
+            }
+            Ok(Some(held)) if held.mode == Mode::Compliance && full.mode == Mode::Governance => {
+                let until = full.until;
+                let mode = held.mode;
+                self.extend(stored, Retention { mode, until }).await?;
+                Ok(Extended::Now)
+            }
+            Err(gone) if gone.kind == StoreErrorKind::NotFound => Ok(Extended::Gone),
+            _ => Err(error),
+        }
     }
 
     /// Extends the version's lock.

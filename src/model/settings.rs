@@ -201,6 +201,8 @@ pub struct RunSettings {
     pub time_budget: Option<Duration>,
     /// `sync` without looking at the backup.
     pub without_backup: bool,
+    /// A newest snapshot that is older than this is a risk, says `status`.
+    pub max_age: Duration,
     /// Consent given on the command line.
     pub yes: bool,
 }
@@ -217,6 +219,7 @@ impl Default for RunSettings {
             checksum: false,
             time_budget: None,
             without_backup: false,
+            max_age: Duration::from_secs(3 * 24 * 60 * 60),
             yes: false,
         }
     }

@@ -6,6 +6,7 @@ mod compare;
 mod decide;
 mod guard;
 mod kind;
+mod night;
 mod renew;
 pub mod restore;
 
@@ -17,4 +18,5 @@ pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, 
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
 pub use kind::{HEAD, Head, has_known_kind};
+pub use night::{NightShare, share_of_night};
 pub use renew::renew_due;

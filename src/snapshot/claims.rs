@@ -50,6 +50,15 @@ impl Claims {
             self.raise(chunk.blake3, &chunk.version_id, until);
             self.learn(chunk);
         }
+        let own = self.cap(own_lock(loaded), loaded.at.last_modified);
+        self.raise(loaded.blake3, &loaded.at.version_id, own);
+    }
+
+    /// The effective date of an object that is no chunk, by its BLAKE3 and version: snapshot objects
+    /// (their claim is their own) and whatever else the ledger has lines of.
+    pub fn object_until(&self, blake3: Blake3, version_id: &str) -> Time {
+        let place = (blake3, version_id.to_owned());
+        self.dates.get(&place).copied().unwrap_or(Time::UNIX_EPOCH)
     }
 
     /// Takes in what a renewal claims.
@@ -86,8 +95,7 @@ impl Claims {
     /// The effective date of the chunk object and of everything that it names. For a chunk that
     /// nobody was heard to claim it lies in the past: nothing is known, so everything is due.
     pub fn locked_until(&self, chunk: &ChunkRef) -> Time {
-        let place = (chunk.blake3, chunk.version_id.clone());
-        self.dates.get(&place).copied().unwrap_or(Time::UNIX_EPOCH)
+        self.object_until(chunk.blake3, &chunk.version_id)
     }
 
     fn cap(&self, until: Time, last_modified: Time) -> Time {
@@ -110,4 +118,14 @@ impl Claims {
             self.chunks.insert(chunk.blake3, chunk.clone());
         }
     }
+}
+
+/// How long the snapshot object was locked by its own account, which names whole days: a lower
+/// bound, with a minute off for the time between the lock's beginning and LastModified.
+fn own_lock(loaded: &Loaded) -> Time {
+    let days = Duration::from_secs(loaded.snapshot.retention.days.saturating_mul(86_400));
+    let begun = loaded.at.last_modified.checked_sub(Duration::from_secs(60));
+    begun
+        .and_then(|begun| begun.checked_add(days))
+        .unwrap_or(Time::UNIX_EPOCH)
 }

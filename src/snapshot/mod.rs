@@ -7,7 +7,7 @@
 //! | `vault`, `select`, `entries` | finding, choosing and reading what is stored |
 //! | `commit`, `transport` | chunks first, the snapshot last, each looked up before it is sent again |
 //! | `claims`, `ledger` | what is known of locks without asking for each |
-//! | `chain` | missing and forged snapshots |
+//! | `chain`, `prunes` | missing and forged snapshots, and gaps that a record explains |
 //!
 #![doc = include_str!("docs/format.md")]
 
@@ -21,6 +21,7 @@ pub mod layout;
 mod ledger;
 mod line;
 mod object;
+mod prunes;
 mod select;
 mod transport;
 mod vault;
@@ -33,6 +34,7 @@ pub use id::SnapshotId;
 pub use ledger::{LedgerObject, Renewed, read_ledger, write_ledger};
 pub use line::as_line;
 pub use object::{ChunkRef, FORMAT, Snapshot, SnapshotRetention};
+pub use prunes::{list_prunes, read_prunes};
 pub use select::{Found, Select};
 pub use vault::{Loaded, SnapshotRef, Vault, chunks_within};
 

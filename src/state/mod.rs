@@ -23,6 +23,7 @@
 mod base;
 mod error;
 mod file;
+mod forget;
 mod handle;
 mod lock;
 mod open;

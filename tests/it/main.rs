@@ -20,6 +20,7 @@ mod harness;
 mod keys;
 mod layers;
 mod ransomware;
+mod locks;
 mod restore;
 mod s3;
 mod snapshot;

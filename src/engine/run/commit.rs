@@ -1,6 +1,7 @@
 //! Committing snapshots, and bringing the state up to them.
 
 use super::Run;
+use super::renew::Claimed;
 use crate::engine::host;
 use crate::model::{Event, RelPath, Result};
 use crate::snapshot::{CommitRequest, Loaded, Lock, Named, commit};
@@ -12,13 +13,18 @@ use std::time::Instant;
 const CHUNKS_AT_A_TIME: usize = 4;
 
 /// A snapshot's rows, page by page.
-fn entries(state: &StateHandle, view: View) -> impl Stream<Item = Result<Named>> + Send + use<> {
+fn entries(
+    state: &StateHandle,
+    view: View,
+    claimed: Claimed,
+) -> impl Stream<Item = Result<Named>> + Send + use<> {
     let rows = state.rows(view);
-    stream::try_unfold(rows, |mut rows| async move {
+    stream::try_unfold((rows, claimed), |(mut rows, mut claimed)| async move {
         loop {
             let Some(found) = rows.next().await? else {
                 return Ok(None);
             };
+            let locked_until = claimed.until(&found);
             let row = found.row;
             // Left by `sync` alone: nothing stored it, so no snapshot can name it.
             if row.entry.kind == crate::model::Kind::File && row.entry.stored.is_none() {
@@ -26,10 +32,10 @@ fn entries(state: &StateHandle, view: View) -> impl Stream<Item = Result<Named>>
                 continue;
             }
             let named = Named {
-                locked_until: row.locked_until,
+                locked_until,
                 entry: row.entry,
             };
-            return Ok(Some((named, rows)));
+            return Ok(Some((named, (rows, claimed))));
         }
     })
 }
@@ -121,7 +127,9 @@ impl Run {
             rescued: in_order(rescued),
             parallel: CHUNKS_AT_A_TIME,
         };
-        commit(&backup.vault, request, entries(&self.state, view)).await
+        let claimed = Claimed::of(backup.latest.as_ref(), &backup.claims);
+        let entries = entries(&self.state, view, claimed);
+        commit(&backup.vault, request, entries).await
     }
 
     fn label(&self) -> String {

@@ -223,8 +223,8 @@ impl Run {
         }
     }
 
-    /// The library's folder is not there: if it ever was, its disk is unplugged, and the locks
-    /// must not lapse meanwhile.
+    /// The library's folder is not there: if it ever was, its disk is unplugged. Its locks were
+    /// renewed before this look, so that they do not lapse meanwhile.
     async fn no_library(&mut self, problem: RootProblem) -> Error {
         let known = self
             .state
@@ -234,18 +234,10 @@ impl Run {
         if known == 0 {
             return Error::Usage(problem.to_string());
         }
-        let renewed = match self.renew_in_absence().await {
-            Ok(()) => self.tally.renewed.get(),
-            Err(error) => {
-                tracing::warn!(%error, "locks could not be renewed");
-                self.tally.renewed.get()
-            }
-        };
+        let renewed = self.tally.renewed.get();
         let until = self
-            .backup
-            .as_ref()
-            .and_then(|backup| backup.latest.as_ref())
-            .map(|latest| format!(", protected until {}", latest.snapshot.protected_until));
+            .protected_until()
+            .map(|until| format!(", protected until {until}"));
         Error::Refused(format!(
             "{problem} Nothing was stored and nothing was deleted; {renewed} locks renewed{}.",
             until.unwrap_or_default()

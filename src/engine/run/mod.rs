@@ -18,6 +18,7 @@ mod checkpoint;
 mod commit;
 mod deletes;
 mod dry;
+mod forget;
 mod guard;
 mod heads;
 mod look;
@@ -26,6 +27,8 @@ mod renew;
 mod rescue;
 mod stages;
 
+pub use forget::forget_lost;
+pub use open::{connect_backup, consent};
 pub use stages::{Ended, Stores, Which, run, run_on};
 
 use crate::engine::client::Client;

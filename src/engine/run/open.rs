@@ -419,8 +419,35 @@ fn without_backup(which: Which) -> &'static str {
     }
 }
 
+/// The backup target, to be written without a library: proven to have versioning and lock.
+///
+/// # Errors
+/// As when a run opens it.
+pub async fn connect_backup(
+    settings: &Settings,
+    events: &Events,
+    stop: &Stop,
+) -> Result<(Arc<Versions>, Vault)> {
+    let backup = settings.backup.as_ref().ok_or_else(|| {
+        Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
+    })?;
+    let stores = Stores::default();
+    let connector = Connector {
+        settings,
+        stores: &stores,
+        pace: Arc::new(Pace::new(settings.run.transfers, settings.run.bwlimit)),
+        events: events.clone(),
+        stop: stop.clone(),
+    };
+    let backup = connector.backup(backup, Which::Backup).await?;
+    Ok((backup.versions, backup.vault))
+}
+
 /// What can't be undone needs to be agreed to first.
-fn consent(backup: &BackupSettings, yes: bool) -> Result<()> {
+///
+/// # Errors
+/// `Refused`, saying what it is and how to agree.
+pub fn consent(backup: &BackupSettings, yes: bool) -> Result<()> {
     if yes || backup.accept_irrevocable {
         return Ok(());
     }
@@ -467,8 +494,8 @@ fn check_settings(settings: &Settings, which: Which) -> Result<()> {
     Ok(())
 }
 
-/// Opens the state; also whether it knows nothing yet.
-async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle, bool)> {
+/// The file of the state of this library and these targets.
+pub(super) fn state_of(settings: &Settings) -> PathBuf {
     let library: PathBuf = match &settings.library {
         Some(library) => std::fs::canonicalize(&library.path).unwrap_or(library.path.clone()),
         None => PathBuf::new(),
@@ -480,7 +507,12 @@ async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle
         sync: sync.map(|s| (&s.target, s.connection.endpoint.as_deref())),
         backup: backup.map(|b| (&b.target, b.connection.endpoint.as_deref())),
     };
-    let file = state_file(&settings.run.state_dir, &key);
+    state_file(&settings.run.state_dir, &key)
+}
+
+/// Opens the state; also whether it knows nothing yet.
+async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle, bool)> {
+    let file = state_of(settings);
     let process = crate::engine::host::Process::current();
     let now: Time = crate::model::time::local_now();
     let holder = format!("pid {} on {} since {now}", process.pid, process.host);

@@ -2,95 +2,141 @@
 
 use super::Run;
 use super::stages::Progress;
-use crate::engine::versions::Versions;
-use crate::model::{Event, Result, Retention, Stored, Time};
-use crate::plan::renew_due;
-use crate::snapshot::{ChunkRef, Lock, Renewed, write_ledger};
-use crate::state::{Change, Row, View};
+use crate::engine::renewal::{By, Renewal, renew};
+use crate::engine::verify::Mention;
+use crate::engine::versions::{Extended, Versions};
+use crate::model::{
+    Event, ExitCode, Failure, RelPath, Result, Retention, StoreErrorKind, Stored, Time,
+};
+use crate::snapshot::{Claims, Loaded};
+use crate::state::{Change, Found, Row, View};
 use futures::stream::{self, StreamExt};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Rows whose locks are extended at a time.
 const BATCH: usize = 1000;
 
 impl Run {
-    /// Extends what the next snapshot names and what has too little left: chunk by chunk where a
-    /// chunk is due, and each version whose own lock is too short or unknown.
-    pub(super) async fn renew(&mut self, progress: &mut Progress) -> Result<()> {
-        if self.backup.is_some() && self.which.backs_up() {
-            progress.at_risk = self.renew_rows(View::Merged).await?;
-        }
-        Ok(())
-    }
-
-    /// The same for the latest snapshot, while the library can't be seen.
-    pub(super) async fn renew_in_absence(&mut self) -> Result<()> {
-        if self.backup.is_some() && self.which.backs_up() {
-            self.renew_rows(View::Base).await?;
-        }
-        Ok(())
-    }
-
-    /// Returns how many versions have less than `renew_below` left and could not be extended.
-    async fn renew_rows(&mut self, view: View) -> Result<u64> {
+    /// Extends, chunk by chunk, whatever is due of what any kept snapshot names. First of all, so
+    /// that it happens while the library can't be seen, and so that what is found gone is stored
+    /// again by this very run.
+    pub(super) async fn renew_kept(&mut self, progress: &mut Progress) -> Result<()> {
         let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
-            return Ok(0);
+            return Ok(());
         };
+        if !self.which.backs_up() || backup.latest.is_none() {
+            return Ok(());
+        }
+        let (versions, vault) = (Arc::clone(&backup.versions), backup.vault.clone());
+        let transfers = self.settings.run.transfers;
+        let check = async || self.check_leases().await;
+        let renewal = renew(
+            &versions,
+            &vault,
+            settings,
+            By::Claims,
+            transfers,
+            &self.events,
+            check,
+        )
+        .await?;
+        self.take_in(renewal, progress).await
+    }
+
+    async fn take_in(&mut self, renewal: Renewal, progress: &mut Progress) -> Result<()> {
+        self.tally.renewed.add(renewal.renewed);
+        if renewal.renewed > 0 {
+            let note = format!("{} locks were extended", renewal.renewed);
+            self.events.send(Event::Note(note));
+        }
+        progress.at_risk += renewal.at_risk;
+        if !renewal.failures.is_empty() {
+            self.raise(ExitCode::Damage);
+        }
+        for (id, error) in &renewal.kept.unreadable {
+            let warning = format!("snapshot {id}: {error}");
+            self.events.send(Event::Warning(warning));
+        }
+        progress.late.extend(renewal.failures);
+        let lost: Vec<Stored> = renewal
+            .lost
+            .iter()
+            .filter_map(|mention| mention.entry.stored.clone())
+            .collect();
+        if !lost.is_empty() {
+            self.state
+                .call(move |state| state.forget_versions(&lost))
+                .await?;
+        }
+        progress.lost = renewal.lost;
+        if let Some(backup) = &mut self.backup {
+            backup.claims = renewal.kept.claims;
+            for chunk in &renewal.lost_chunks {
+                backup.claims.forget(chunk);
+            }
+        }
+        Ok(())
+    }
+
+    /// After the commit: what was lost and could not be stored again is told of.
+    pub(super) async fn settle_lost(&mut self, progress: &mut Progress) -> Result<()> {
+        for mention in std::mem::take(&mut progress.lost) {
+            if mention.healed_by.is_none() && !self.has_again(&mention).await? {
+                let path = mention.entry.path.display().into_owned();
+                let message = format!(
+                    "{}, and the library does not have this content any more",
+                    mention.lost
+                );
+                self.raise(ExitCode::Damage);
+                progress.late.push(Failure {
+                    path,
+                    stage: "renew",
+                    message,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn has_again(&self, mention: &Mention) -> Result<bool> {
+        let Some(content) = mention.entry.content else {
+            return Ok(false);
+        };
+        let found = self
+            .state
+            .find_content(content.blake3, content.size)
+            .await?;
+        Ok(found.iter().any(|found| found.row.entry.stored.is_some()))
+    }
+
+    /// Just before the commit: whatever the snapshot is going to name and what has less than
+    /// `renew_below` left, e.g. what an interrupted run stored long ago.
+    pub(super) async fn renew_rows(&mut self, progress: &mut Progress) -> Result<()> {
+        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
+            return Ok(());
+        };
+        if !self.which.backs_up() {
+            return Ok(());
+        }
         let versions = Arc::clone(&backup.versions);
         let full = versions.full_lock().await?;
         let now = self.now().await?;
         let least = now.checked_add(settings.renew_below).unwrap_or(Time::MAX);
-        let due = self.due_chunks(now);
+        let mut claimed = Claimed::of(backup.latest.as_ref(), &backup.claims);
         let mut batch: Vec<Row> = Vec::new();
-        let mut at_risk = 0;
-        let mut rows = self.state.rows(view);
-        let mut span = Spans::new(&due, backup.latest.as_ref().map(|l| &*l.snapshot.manifest));
+        let mut rows = self.state.rows(View::Merged);
         while let Some(found) = rows.next().await? {
-            let row = found.row;
-            let until = row.locked_until.unwrap_or(Time::UNIX_EPOCH);
-            let in_due_chunk = span.contains(&row) && until < full.until;
-            if row.entry.stored.is_some() && (until < least || in_due_chunk) {
-                batch.push(row);
+            let until = claimed.until(&found).unwrap_or(Time::UNIX_EPOCH);
+            if found.row.entry.stored.is_some() && until < least {
+                batch.push(found.row);
             }
             if batch.len() >= BATCH {
-                at_risk += self
-                    .extend(&versions, std::mem::take(&mut batch), full, least)
-                    .await?;
+                let full_batch = std::mem::take(&mut batch);
+                self.extend(&versions, full_batch, full, progress).await?;
             }
         }
-        at_risk += self.extend(&versions, batch, full, least).await?;
-        if at_risk == 0 {
-            self.renew_chunks(&versions, due, full).await?;
-        }
-        Ok(at_risk)
-    }
-
-    /// The latest snapshot's chunks whose locks are to be extended now.
-    fn due_chunks(&self, now: Time) -> Vec<ChunkRef> {
-        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
-            return Vec::new();
-        };
-        let Some(latest) = &backup.latest else {
-            return Vec::new();
-        };
-        let is_due = |chunk: &&ChunkRef| {
-            let until = backup.claims.locked_until(chunk);
-            renew_due(
-                until,
-                now,
-                settings.retention,
-                settings.renew_below,
-                &chunk.first,
-            )
-        };
-        latest
-            .snapshot
-            .manifest
-            .iter()
-            .filter(is_due)
-            .cloned()
-            .collect()
+        self.extend(&versions, batch, full, progress).await
     }
 
     async fn extend(
@@ -98,148 +144,99 @@ impl Run {
         versions: &Versions,
         rows: Vec<Row>,
         full: Retention,
-        least: Time,
-    ) -> Result<u64> {
-        let jobs = self.settings.run.transfers;
-        let mut seen = HashSet::new();
-        let distinct: Vec<Stored> = rows
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let distinct: HashMap<String, Stored> = rows
             .iter()
             .filter_map(|row| row.entry.stored.clone())
-            .filter(|stored| seen.insert(stored.version_id.clone()))
+            .map(|stored| (stored.version_id.clone(), stored))
             .collect();
-        let extended: Vec<(Stored, bool)> = stream::iter(distinct)
-            .map(|stored| async move {
-                let ended = self.extend_one(versions, &stored, full).await;
-                (stored, ended)
+        let ended: HashMap<String, bool> = stream::iter(distinct)
+            .map(|(id, stored)| async move {
+                let ended = versions.ensure(&stored, full).await;
+                (id, self.note_extended(&stored, ended))
             })
-            .buffer_unordered(jobs)
+            .buffer_unordered(self.settings.run.transfers)
             .collect()
             .await;
-        let done: HashSet<&str> = extended
-            .iter()
-            .filter(|(_, done)| *done)
-            .map(|(stored, _)| stored.version_id.as_str())
-            .collect();
-        let mut at_risk = 0;
         for mut row in rows {
-            let id = row
-                .entry
-                .stored
-                .as_ref()
-                .map(|stored| stored.version_id.as_str());
-            if id.is_some_and(|id| done.contains(id)) {
+            let id = row.entry.stored.as_ref().map(|it| it.version_id.as_str());
+            if id.and_then(|id| ended.get(id)) == Some(&true) {
                 row.locked_until = Some(full.until);
                 self.state.put_pending(Change::Store(row)).await?;
-            } else if row.locked_until.is_none_or(|until| until < least) {
-                at_risk += 1;
+            } else {
+                progress.at_risk += 1;
+                progress.late.push(Failure {
+                    path: row.entry.path.display().into_owned(),
+                    stage: "renew",
+                    message: "its version is gone, or its lock could not be extended".to_owned(),
+                });
             }
         }
-        Ok(at_risk)
+        Ok(())
     }
 
-    /// Extends one lock unless the store has a longer one; whether it holds as asked.
-    async fn extend_one(&self, versions: &Versions, stored: &Stored, full: Retention) -> bool {
-        match versions.extend(stored, full).await {
-            Ok(()) => {
+    fn note_extended(&self, stored: &Stored, ended: crate::model::StoreResult<Extended>) -> bool {
+        match ended {
+            Ok(Extended::Now) => {
                 self.tally.renewed.one();
                 true
             }
+            Ok(Extended::Before) => true,
+            Ok(Extended::Gone) => false,
             Err(error) => {
-                let held = versions.lock_of(stored).await.ok().flatten();
-                if held.is_some_and(|held| held.until >= full.until) {
-                    return true;
+                if error.kind != StoreErrorKind::NotFound {
+                    tracing::warn!(key = stored.key, %error, "a lock could not be extended");
                 }
-                self.fail(stored.key.clone(), "renew", error.to_string());
                 false
             }
         }
     }
 
-    /// The chunk objects themselves; then the ledger tells everyone.
-    async fn renew_chunks(
-        &mut self,
-        versions: &Versions,
-        due: Vec<ChunkRef>,
-        full: Retention,
-    ) -> Result<()> {
-        let mut lines = Vec::new();
-        for chunk in due {
-            let (key, version_id) = (chunk.key.clone(), chunk.version_id.clone());
-            let stored = Stored {
-                key,
-                version_id,
-                etag: String::new(),
-            };
-            if !self.extend_one(versions, &stored, full).await {
-                continue;
-            }
-            lines.push(Renewed {
-                chunk: chunk.blake3,
-                version_id: chunk.version_id.clone(),
-                first: chunk.first.clone(),
-                locked_until: full.until,
-            });
-            if let Some(backup) = &mut self.backup {
-                backup.claims.renewed(&chunk, full.until);
-            }
-        }
-        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
-            return Ok(());
-        };
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let renewed = self.tally.renewed.get();
-        self.events
-            .send(Event::Note(format!("{renewed} locks were extended")));
-        let lock = Lock {
-            mode: settings.mode,
-            period: settings.retention,
-        };
-        write_ledger(
-            &backup.vault,
-            self.now().await?,
-            lock,
-            settings.sse.as_deref(),
-            lines,
-        )
-        .await?;
-        Ok(())
+    /// The earliest lock that the latest snapshot names, as far as claims tell.
+    pub(super) fn protected_until(&self) -> Option<Time> {
+        let backup = self.backup.as_ref()?;
+        let snapshot = &backup.latest.as_ref()?.snapshot;
+        let chunks = snapshot.manifest.iter().chain(&snapshot.rescued);
+        let until = chunks.map(|chunk| backup.claims.locked_until(chunk)).min();
+        Some(until.unwrap_or(snapshot.protected_until)).filter(|until| *until > Time::UNIX_EPOCH)
     }
 }
 
-/// Which rows, in path order, lie in chunks that are due.
-struct Spans<'a> {
-    chunks: &'a [ChunkRef],
-    due: HashSet<&'a str>,
+/// Raises rows' own dates to what is claimed of the chunk of the latest snapshot that they lie in:
+/// renewals go by chunk, and not every row is written anew for them.
+pub(super) struct Claimed {
+    /// First path and claim, in the order of paths.
+    chunks: Vec<(RelPath, Time)>,
     at: usize,
 }
 
-impl<'a> Spans<'a> {
-    fn new(due: &'a [ChunkRef], chunks: Option<&'a [ChunkRef]>) -> Self {
-        let due = due.iter().map(|chunk| chunk.version_id.as_str()).collect();
+impl Claimed {
+    pub(super) fn of(latest: Option<&Loaded>, claims: &Claims) -> Self {
+        let manifest = latest.map(|loaded| &*loaded.snapshot.manifest);
+        let chunks = manifest.unwrap_or_default().iter();
         Self {
-            chunks: chunks.unwrap_or_default(),
-            due,
+            chunks: chunks
+                .map(|chunk| (chunk.first.clone(), claims.locked_until(chunk)))
+                .collect(),
             at: 0,
         }
     }
 
-    fn contains(&mut self, row: &Row) -> bool {
-        if self.due.is_empty() {
-            return false;
-        }
-        let path = &row.entry.path;
-        while self
-            .chunks
-            .get(self.at + 1)
-            .is_some_and(|next| next.first <= *path)
-        {
+    /// A lower bound of the lock of a row's version. Rows come in the order of paths.
+    pub(super) fn until(&mut self, found: &Found) -> Option<Time> {
+        let own = found.row.locked_until;
+        found.row.entry.stored.as_ref()?;
+        let path = &found.row.entry.path;
+        let next = |at: usize| self.chunks.get(at + 1);
+        while next(self.at).is_some_and(|(first, _)| first <= path) {
             self.at += 1;
         }
-        let chunk = self.chunks.get(self.at);
-        chunk.is_some_and(|chunk| {
-            chunk.first <= *path && self.due.contains(chunk.version_id.as_str())
-        })
+        match self.chunks.get(self.at) {
+            Some((first, until)) if found.committed && first <= path => {
+                Some(own.map_or(*until, |own| own.max(*until)))
+            }
+            _ => own,
+        }
     }
 }

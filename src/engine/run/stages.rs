@@ -4,7 +4,8 @@ use super::Run;
 use super::look::Looked;
 use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
-use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Summary, Time};
+use crate::engine::verify::Mention;
+use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary};
 use crate::plan::{DeleteVerdict, Plan, Task};
 use crate::store::Store;
 use std::sync::Arc;
@@ -97,6 +98,10 @@ pub async fn run_on(
         run.raise(exit);
     }
     let error = error.or(progress.refusal.take());
+    // Not before: a lock that could not be extended is no doubt about the library.
+    for failure in std::mem::take(&mut progress.late) {
+        run.tally.fail(failure);
+    }
     run.close(&progress).await;
     let summary = run.summary(&progress).await;
     let exit = run.exit;
@@ -118,6 +123,10 @@ pub(super) struct Progress {
     pub(super) refusal: Option<Error>,
     /// Versions that are not locked for long enough.
     pub(super) at_risk: u64,
+    /// Failures that have no bearing on deletes.
+    pub(super) late: Vec<Failure>,
+    /// Versions that were found gone, to be stored again.
+    pub(super) lost: Vec<Mention>,
     /// The scan, the transfer and the guard left nothing out.
     pub(super) complete: bool,
     /// Stopped by a signal or the budget.
@@ -133,6 +142,9 @@ impl Run {
     }
 
     async fn stages(&mut self, progress: &mut Progress) -> Result<()> {
+        if !self.settings.run.dry_run {
+            self.renew_kept(progress).await?;
+        }
         let Looked {
             plan,
             library,
@@ -164,10 +176,11 @@ impl Run {
             DeleteVerdict::Allowed => self.rescue_doomed(rest.extras).await?,
             _ => super::rescue::Doomed::default(),
         };
-        self.renew(progress).await?;
+        self.renew_rows(progress).await?;
         self.commit(progress.complete, doomed.rescued).await?;
         self.delete(doomed.extras).await?;
         progress.refusal = self.suspect_refusal().or(progress.refusal.take());
+        self.settle_lost(progress).await?;
         self.conclude(progress, doubt);
         Ok(())
     }
@@ -269,8 +282,7 @@ impl Run {
             part.at_risk = progress.at_risk;
             if let Some(latest) = &backup.latest {
                 part.snapshot = Some(latest.snapshot.id.to_string());
-                part.protected_until =
-                    Some(latest.snapshot.protected_until).filter(|until| *until > Time::UNIX_EPOCH);
+                part.protected_until = self.protected_until();
             }
             summary.backup = Some(part);
         }

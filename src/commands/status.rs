@@ -1,0 +1,229 @@
+//! `tidelock status`: what is in sync, what is protected until when, what is at risk.
+
+use super::Outcome;
+use super::reading::{Backup, backup_settings};
+use crate::engine::kept::Kept;
+use crate::engine::status::{Mirrored, Protection, mirrored, protection};
+use crate::engine::stop::Stop;
+use crate::model::{
+    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, Time,
+};
+use crate::report::{Rows, show_bytes, show_count, show_elapsed};
+use jiff::ZonedDateTime;
+use serde::Serialize;
+use std::time::Duration;
+
+#[derive(Serialize)]
+struct BackupRow {
+    target: &'static str,
+    place: String,
+    snapshots: u64,
+    id: Option<String>,
+    time: Option<String>,
+    age_seconds: Option<u64>,
+    complete: Option<bool>,
+    suspect: Option<String>,
+    files: u64,
+    bytes: u64,
+    protected_until: Option<String>,
+    at_risk: u64,
+    renewal_requests: u64,
+    round_requests: u64,
+}
+
+#[derive(Serialize)]
+struct SyncRow {
+    target: &'static str,
+    place: String,
+    in_sync: u64,
+    differing: u64,
+    missing: u64,
+    extra: u64,
+}
+
+/// Looks at both targets; writes nothing.
+pub async fn run(
+    settings: &Settings,
+    now: &ZonedDateTime,
+    rows: &Rows,
+    events: &Events,
+    stop: &Stop,
+) -> Outcome {
+    match attempt(settings, now, rows, events, stop).await {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::not_begun(error),
+    }
+}
+
+async fn attempt(
+    settings: &Settings,
+    now: &ZonedDateTime,
+    rows: &Rows,
+    events: &Events,
+    stop: &Stop,
+) -> Result<Outcome> {
+    let how = backup_settings(settings)?;
+    let backup = Backup::open(settings, stop).await?;
+    let time = backup.retrier.run(|| backup.vault.store().now()).await?;
+    let kept = Kept::read(&backup.vault, time, how.retention).await?;
+    let protection = protection(&kept, how, time);
+    let row = backup_row(&kept, &protection, &backup.vault.target().to_string(), time);
+    rows.row(&row, || backup_text(&row, now));
+    let errors = risks(&kept, &protection, time, settings.run.max_age);
+    for finding in kept.findings().iter().filter(|it| it.is_warning()) {
+        events.send(Event::Warning(crate::engine::verify::describe(finding)));
+    }
+    if let (Some(sync), Some(latest)) = (&settings.sync, kept.snapshots.last()) {
+        let client = backup.mirror(settings, sync, events).await?;
+        let found = mirrored(&client, &backup.vault, latest).await?;
+        let row = sync_row(found, sync.target.to_string());
+        rows.row(&row, || sync_text(&row));
+    }
+    for failure in &errors {
+        events.send(Event::Failed(failure.clone()));
+    }
+    let summary = BackupSummary {
+        snapshot: row.id,
+        protected_until: protection.protected_until,
+        at_risk: protection.at_risk,
+        requests: backup.requests(),
+        ..BackupSummary::default()
+    };
+    Ok(conclude(errors, summary))
+}
+
+fn conclude(errors: Vec<Failure>, backup: BackupSummary) -> Outcome {
+    let risky = !errors.is_empty();
+    Outcome {
+        exit: if risky {
+            ExitCode::Damage
+        } else {
+            ExitCode::Done
+        },
+        error: risky.then(|| Error::Damage("the backup needs attention: see above".to_owned())),
+        summary: Summary {
+            backup: Some(backup),
+            errors,
+            ..Summary::default()
+        },
+    }
+}
+
+fn age(kept: &Kept, now: Time) -> Option<Duration> {
+    let newest = kept.snapshots.last()?;
+    let age = now.duration_since(newest.snapshot.time);
+    Some(Duration::try_from(age).unwrap_or_default())
+}
+
+fn backup_row(kept: &Kept, protection: &Protection, place: &str, now: Time) -> BackupRow {
+    let newest = kept.snapshots.last().map(|loaded| &loaded.snapshot);
+    BackupRow {
+        target: "backup",
+        place: place.to_owned(),
+        snapshots: (kept.snapshots.len() + kept.unreadable.len()) as u64,
+        id: newest.map(|it| it.id.to_string()),
+        time: newest.map(|it| it.time.to_string()),
+        age_seconds: age(kept, now).map(|age| age.as_secs()),
+        complete: newest.map(|it| it.complete),
+        suspect: newest.and_then(|it| it.suspect.clone()),
+        files: newest.map_or(0, |it| it.files),
+        bytes: newest.map_or(0, |it| it.bytes),
+        protected_until: protection.protected_until.map(|time| time.to_string()),
+        at_risk: protection.at_risk,
+        renewal_requests: protection.renewal_requests,
+        round_requests: protection.round_requests,
+    }
+}
+
+fn backup_text(row: &BackupRow, now: &ZonedDateTime) -> String {
+    let Some(id) = &row.id else {
+        return format!("{}: no snapshots yet", row.place);
+    };
+    let until = row
+        .protected_until
+        .as_ref()
+        .and_then(|text| text.parse::<Time>().ok());
+    let until = until.map_or_else(
+        || "nothing is known of its locks".to_owned(),
+        |until| {
+            let local = until.to_zoned_datetime(now.time_zone().clone());
+            format!("protected until {}", local.strftime("%Y-%m-%d %H:%M"))
+        },
+    );
+    let age = show_elapsed(Duration::from_secs(row.age_seconds.unwrap_or_default()));
+    let state = match (&row.suspect, row.complete) {
+        (Some(_), _) => ", suspect",
+        (None, Some(false)) => ", incomplete",
+        _ => "",
+    };
+    format!(
+        "backup  {}: {} snapshots, the newest {id} ({age} old{state}), {} files, {}, {until}; the \
+         next run renews up to {} locks, a whole round takes up to {} requests",
+        row.place,
+        show_count(row.snapshots),
+        show_count(row.files),
+        show_bytes(row.bytes),
+        show_count(row.renewal_requests),
+        show_count(row.round_requests),
+    )
+}
+
+fn sync_row(found: Mirrored, place: String) -> SyncRow {
+    SyncRow {
+        target: "sync",
+        place,
+        in_sync: found.in_sync,
+        differing: found.differing,
+        missing: found.missing,
+        extra: found.extra,
+    }
+}
+
+fn sync_text(row: &SyncRow) -> String {
+    format!(
+        "sync    {}: {} files as in the newest snapshot, {} differ, {} are missing, {} objects are \
+         not in it",
+        row.place,
+        show_count(row.in_sync),
+        show_count(row.differing),
+        show_count(row.missing),
+        show_count(row.extra)
+    )
+}
+
+/// Whatever needs a person.
+fn risks(kept: &Kept, protection: &Protection, now: Time, max_age: Duration) -> Vec<Failure> {
+    let mut risks = Vec::new();
+    let mut risk = |path: String, message: String| {
+        risks.push(Failure {
+            path,
+            stage: "status",
+            message,
+        });
+    };
+    for (id, error) in &kept.unreadable {
+        risk(format!("snapshot {id}"), error.to_string());
+    }
+    for finding in kept.findings().iter().filter(|it| !it.is_warning()) {
+        let message = crate::engine::verify::describe(finding);
+        risk("chain".to_owned(), message);
+    }
+    if let (Some(age), Some(newest)) = (age(kept, now), kept.snapshots.last()) {
+        let id = &newest.snapshot.id;
+        if age > max_age {
+            let (age, most) = (show_elapsed(age), show_elapsed(max_age));
+            let message = format!("the newest snapshot is {age} old, more than max_age ({most})");
+            risk(format!("snapshot {id}"), message);
+        }
+        if let Some(why) = &newest.snapshot.suspect {
+            risk(format!("snapshot {id}"), format!("suspect: {why}"));
+        }
+    }
+    if protection.at_risk > 0 {
+        let count = show_count(protection.at_risk);
+        let message =
+            format!("the locks of up to {count} entries have run out: run `tidelock renew`");
+        risk("locks".to_owned(), message);
+    }
+    risks
+}
