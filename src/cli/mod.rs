@@ -91,7 +91,7 @@ enum Verb {
     #[command(after_help = help::RENEW)]
     Renew,
     /// Drop snapshots by the keep policy, and what nobody needs and no lock retention holds
-    #[command(hide = true, visible_alias = "forget", after_help = help::PRUNE)]
+    #[command(visible_alias = "forget", after_help = help::PRUNE)]
     Prune,
     /// Make the buckets and tidelock.toml
     #[command(after_help = help::INIT)]

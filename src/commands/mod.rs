@@ -5,6 +5,7 @@ pub mod history;
 pub mod init;
 pub mod ls;
 mod noting;
+pub mod prune;
 pub mod reading;
 pub mod renew;
 pub mod restore;
@@ -161,7 +162,7 @@ pub async fn dispatch(
         Command::Status => status::run(settings, &now, rows, &events, &stop).await,
         Command::Verify(args) => verify::run(settings, &args, rows, &events, &stop).await,
         Command::Renew => renew::run(settings, &events, &stop).await,
-        Command::Prune => not_available("prune"),
+        Command::Prune => prune::run(settings, &now, &events, &stop).await,
         Command::Doctor => not_available("doctor"),
         Command::Policy => not_available("policy"),
         Command::RecoveryCard => not_available("recovery-card"),

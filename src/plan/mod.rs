@@ -5,10 +5,12 @@ mod change;
 mod compare;
 mod decide;
 mod guard;
+mod keep;
 mod kind;
 mod night;
 mod renew;
 pub mod restore;
+mod sweep;
 
 pub use change::{
     ChangeGuard, FLOOR_CHANGE, Look, after_backup, change_refusal, check_change, may_exceed,
@@ -17,6 +19,8 @@ pub use change::{
 pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, Plan, Task};
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
+pub use keep::{Candidate, keep};
 pub use kind::{HEAD, Head, has_known_kind};
 pub use night::{NightShare, share_of_night};
 pub use renew::renew_due;
+pub use sweep::{GRACE, Naming, Sweep, sweep};

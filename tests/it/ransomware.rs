@@ -43,7 +43,10 @@ impl Night {
         let text = String::from_utf8(output.stdout).unwrap();
         let summary = text.lines().last().unwrap_or_default();
         let summary = serde_json::from_str(summary).unwrap_or_else(|error| {
-            panic!("{error}: {text} {}", String::from_utf8_lossy(&output.stderr))
+            panic!(
+                "{error}: {text} {}",
+                String::from_utf8_lossy(&output.stderr)
+            )
         });
         (output.status.code().unwrap(), summary)
     }
@@ -102,7 +105,9 @@ async fn f55_a_library_rewritten_at_once_is_backed_up_and_the_mirror_stays(store
     let night = Night::after(store, library).await;
     let before = night.objects().await;
     for path in 0..101 {
-        let time = rustix::fs::stat(night.library.at(name(path))).unwrap().st_mtime;
+        let time = rustix::fs::stat(night.library.at(name(path)))
+            .unwrap()
+            .st_mtime;
         good.mtime(name(path), time, 0);
     }
 
@@ -170,7 +175,11 @@ async fn f55_touched_files_do_not_count_and_the_mirror_follows_in_a_second_pass(
     assert_eq!(summary["backup"]["unchanged"], 117);
     assert_eq!(summary["sync"]["uploaded"], 3);
     let head = night.store.client().head_object().bucket(&night.mirror);
-    let head = head.key(format!("library/{}", name(99))).send().await.unwrap();
+    let head = head
+        .key(format!("library/{}", name(99)))
+        .send()
+        .await
+        .unwrap();
     let mtime = &head.metadata().unwrap()["mtime"];
     assert!(mtime.starts_with("1600000000"), "{mtime}");
     let (exit, summary) = night.run("run", &[]);
@@ -194,7 +203,9 @@ async fn f55_photos_that_are_none_any_more_stop_the_mirror_however_few(store: Te
     assert_eq!(night.objects().await, before);
     // Edited photos are photos.
     for index in 0..12 {
-        night.library.write(name(index), &photo(&format!("edited {index}")));
+        night
+            .library
+            .write(name(index), &photo(&format!("edited {index}")));
     }
     let (exit, summary) = night.run("run", &[]);
     assert_eq!(exit, 0, "{summary}");

@@ -55,7 +55,9 @@ impl Run {
         library: Arc<Library>,
     ) -> Result<Batch> {
         let clean = self.newest_clean().await?;
-        let look = self.look_beforehand(&tasks, &library, clean.is_some()).await;
+        let look = self
+            .look_beforehand(&tasks, &library, clean.is_some())
+            .await;
         if !self.is_doubtful(&tasks, rest, look) && clean.is_none() {
             self.rescue_before(&mut tasks).await?;
             let transfer = self.transfer(library);
@@ -185,11 +187,7 @@ impl Run {
         Ok((self.transfer_all(&transfer, first).await?, HashMap::new()))
     }
 
-    async fn hash_all(
-        &self,
-        transfer: &Arc<Transfer>,
-        tasks: &[Task],
-    ) -> HashMap<RelPath, Blake3> {
+    async fn hash_all(&self, transfer: &Arc<Transfer>, tasks: &[Task]) -> HashMap<RelPath, Blake3> {
         let changed = tasks.iter().filter(|task| may_overwrite(task));
         let hashed = stream::iter(changed).map(|task| async move {
             let path = task.seen.path.clone();
