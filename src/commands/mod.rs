@@ -5,6 +5,7 @@ pub mod history;
 pub mod init;
 pub mod ls;
 mod noting;
+pub mod policy;
 pub mod prune;
 pub mod reading;
 pub mod renew;
@@ -49,7 +50,7 @@ pub enum Command {
     /// `doctor`.
     Doctor,
     /// `policy`.
-    Policy,
+    Policy(policy::Args),
     /// `recovery-card`.
     RecoveryCard,
 }
@@ -71,7 +72,7 @@ impl Command {
             Self::Prune => "prune",
             Self::Init(_) => "init",
             Self::Doctor => "doctor",
-            Self::Policy => "policy",
+            Self::Policy(_) => "policy",
             Self::RecoveryCard => "recovery-card",
         }
     }
@@ -164,7 +165,7 @@ pub async fn dispatch(
         Command::Renew => renew::run(settings, &events, &stop).await,
         Command::Prune => prune::run(settings, &now, &events, &stop).await,
         Command::Doctor => not_available("doctor"),
-        Command::Policy => not_available("policy"),
+        Command::Policy(args) => policy::run(settings, &args, rows, &events),
         Command::RecoveryCard => not_available("recovery-card"),
     }
 }

@@ -8,6 +8,7 @@ mod guard;
 mod keep;
 mod kind;
 mod night;
+mod policy;
 mod renew;
 pub mod restore;
 mod sweep;
@@ -22,5 +23,6 @@ pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes
 pub use keep::{Candidate, keep};
 pub use kind::{HEAD, Head, has_known_kind};
 pub use night::{NightShare, share_of_night};
+pub use policy::{Role, Scope, b2_commands, policy};
 pub use renew::renew_due;
 pub use sweep::{GRACE, Naming, Sweep, sweep};
