@@ -20,6 +20,7 @@ mod harness;
 mod keys;
 mod layers;
 mod locks;
+mod policies;
 mod prune;
 mod ransomware;
 mod restore;
