@@ -62,7 +62,8 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "LIMIT", help_heading = GUARDS)]
     max_delete: Option<String>,
     /// Allow so many changed files in this run: 50% or a number
-    #[arg(long, global = true, value_name = "LIMIT", help_heading = GUARDS)]
+    // Hidden, as whatever this version only reads.
+    #[arg(long, global = true, hide = true, value_name = "LIMIT", help_heading = GUARDS)]
     max_change: Option<String>,
     /// The library is empty on purpose
     #[arg(long, global = true, help_heading = GUARDS)]
@@ -107,7 +108,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, hide_short_help = true, value_name = "DIR", help_heading = OUTPUT)]
     state_dir: Option<PathBuf>,
     /// Write metrics for Prometheus' textfile collector
-    #[arg(long, global = true, hide_short_help = true, value_name = "FILE", help_heading = OUTPUT)]
+    #[arg(long, global = true, hide = true, value_name = "FILE", help_heading = OUTPUT)]
     metrics_file: Option<PathBuf>,
     /// JSON Lines on standard output, the summary last
     #[arg(long, global = true, help_heading = OUTPUT)]

@@ -162,16 +162,16 @@ struct Restore {
     #[arg(long)]
     overwrite: bool,
     /// Only what was deleted within this time, such as 7d
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, hide = true, value_name = "DURATION")]
     deleted_since: Option<String>,
     /// One certain version of the path
-    #[arg(long, value_name = "ID")]
+    #[arg(long, hide = true, value_name = "ID")]
     version_id: Option<String>,
     /// Choose from a list
-    #[arg(long)]
+    #[arg(long, hide = true)]
     pick: bool,
     /// Have archived versions retrieved: standard or bulk
-    #[arg(long, value_name = "TIER", value_parser = ["standard", "bulk"])]
+    #[arg(long, hide = true, value_name = "TIER", value_parser = ["standard", "bulk"])]
     thaw: Option<String>,
 }
 

@@ -140,7 +140,7 @@ fn manual_pages_and_completions_are_made() {
     assert!(
         print::man(Some("restore"))
             .expect("a page")
-            .contains("deleted")
+            .contains("overwrite")
     );
     assert!(print::man(Some("nothing")).is_err());
     assert!(print::completions(clap_complete::Shell::Bash).contains("tidelock"));

@@ -60,6 +60,12 @@ fn print(settings: &Settings, args: &Args, rows: &Rows, events: &Events) -> Resu
         return Ok(());
     }
     let document = policy(role, &scope);
-    rows.row(&document, || format!("{document:#}"));
+    if rows.are_json() {
+        rows.row(&document, String::new);
+    } else {
+        format!("{document:#}")
+            .lines()
+            .for_each(|line| rows.text(line));
+    }
     Ok(())
 }

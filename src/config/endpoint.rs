@@ -23,9 +23,9 @@ impl Endpoint {
         let (secure, rest) = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
-            Some(_) => return Err("is no http:// or https:// address".to_owned()),
+            Some(_) => return Err("is not an http:// or https:// address".to_owned()),
             None => {
-                return Err("is no address; write https://HOST or https://HOST:PORT".to_owned());
+                return Err("is not an address; write https://HOST or https://HOST:PORT".to_owned());
             }
         };
         if rest.contains('@') {
@@ -100,7 +100,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), String> {
     };
     let (host, port) = authority.split_at(end_of_host + colon);
     match port[1..].parse() {
-        Ok(0) | Err(_) => Err("has a port that is no number from 1 to 65535".to_owned()),
+        Ok(0) | Err(_) => Err("has a port that is not a number from 1 to 65535".to_owned()),
         Ok(port) => Ok((host, Some(port))),
     }
 }

@@ -155,8 +155,8 @@ fn unknown(name: &str) -> String {
         .chain(OTHERS.iter().map(|&name| name.to_owned()))
         .collect();
     match super::suggest(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("the variable {name} means nothing; did you mean {near}?"),
-        None => format!("the variable {name} means nothing"),
+        Some(near) => format!("unknown variable {name}; did you mean {near}?"),
+        None => format!("unknown variable {name}"),
     }
 }
 
@@ -207,7 +207,7 @@ mod tests {
         environment.settings(&mut warnings).expect("no error");
         assert_eq!(
             warnings,
-            ["the variable TIDELOCK_SYNC_TOO means nothing; did you mean TIDELOCK_SYNC_TO?"]
+            ["unknown variable TIDELOCK_SYNC_TOO; did you mean TIDELOCK_SYNC_TO?"]
         );
     }
 

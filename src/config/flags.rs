@@ -44,7 +44,7 @@ impl Flags {
 pub fn check_setting(id: &str, raw: &Raw) -> Result<(), String> {
     match schema::find(id) {
         Some(key) => key.kind.read(raw).map(|_| ()),
-        None => Err("is no setting".to_owned()),
+        None => Err("is not a setting".to_owned()),
     }
 }
 

@@ -16,6 +16,19 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Read and checked, but acted on by a later version only.
+const NOT_YET: &[&str] = &[
+    "sync.max_change",
+    "backup.via",
+    "backup.max_age",
+    "max_age",
+    "cloud_files",
+    "library.cloud_files",
+    "metrics_file",
+    "notify.url",
+    "notify.command",
+];
+
 const DEFAULT_RETENTION: Duration = Duration::from_secs(60 * 86_400);
 
 /// What was found.
@@ -82,9 +95,9 @@ pub fn load(flags: &Flags, environment: &Environment, needs: Needs) -> Result<Lo
 
 /// Settings that people would rely on, were they not told.
 fn not_yet(values: &Values) -> Option<String> {
-    let ids = ["metrics_file", "notify.url", "notify.command"];
-    let given: Vec<&str> = ids
-        .into_iter()
+    let given: Vec<&str> = NOT_YET
+        .iter()
+        .copied()
         .filter(|id| values.get(id).is_some())
         .collect();
     (!given.is_empty()).then(|| format!("without effect in this version: {}", given.join(", ")))

@@ -19,7 +19,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let span: Span = text
         .trim()
         .parse()
-        .map_err(|_| format!("is no duration; {hint}"))?;
+        .map_err(|_| format!("is not a duration; {hint}"))?;
     if span.is_negative() {
         return Err("is negative".to_owned());
     }
@@ -68,7 +68,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     binary
         .parse::<ByteSize>()
         .map(|size| size.as_u64())
-        .map_err(|_| format!("is no size; {hint}"))
+        .map_err(|_| format!("is not a size; {hint}"))
 }
 
 /// Reads a rate in bytes a second: `25M`, `25M/s`; `0` and `off` mean no limit.
@@ -81,7 +81,7 @@ pub fn parse_rate(text: &str) -> Result<u64, String> {
         return Ok(0);
     }
     parse_size(text.strip_suffix("/s").unwrap_or(text))
-        .map_err(|_| "is no rate; write bytes a second, such as 25M".to_owned())
+        .map_err(|_| "is not a rate; write bytes a second, such as 25M".to_owned())
 }
 
 /// Reads `10%` or a number of files.
@@ -91,15 +91,14 @@ pub fn parse_rate(text: &str) -> Result<u64, String> {
 pub fn parse_limit(text: &str) -> Result<Limit, String> {
     let text = text.trim();
     let Some(percent) = text.strip_suffix('%') else {
-        return text
-            .parse()
-            .map(Limit::Count)
-            .map_err(|_| "is no limit; write a share such as 10% or a number of files".to_owned());
+        return text.parse().map(Limit::Count).map_err(|_| {
+            "is not a limit; write a share such as 10% or a number of files".to_owned()
+        });
     };
     match percent.trim_end().parse::<f64>() {
         Ok(share) if (0.0..=100.0).contains(&share) => Ok(Limit::Percent(share)),
         Ok(_) => Err("must lie between 0% and 100%".to_owned()),
-        Err(_) => Err("is no percentage; write 10%".to_owned()),
+        Err(_) => Err("is not a percentage; write 10%".to_owned()),
     }
 }
 

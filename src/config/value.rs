@@ -212,7 +212,10 @@ fn read_within(text: &str) -> Result<String, String> {
     if rest.is_empty() {
         Ok(text.to_owned())
     } else {
-        Err("is no span; write years, months, days or hours, such as 1y, 6m, 30d or 12h".to_owned())
+        Err(
+            "is not a span; write years, months, days or hours, such as 1y, 6m, 30d or 12h"
+                .to_owned(),
+        )
     }
 }
 
@@ -221,7 +224,7 @@ fn read_target(text: &str) -> Result<Target, String> {
         // The text stands before the reason already.
         let why = why.replacen(&format!("{text:?}"), "", 1);
         match why.strip_prefix(": ") {
-            Some(why) => format!("is no target: {why}"),
+            Some(why) => format!("is not a target: {why}"),
             None => why.trim_start().to_owned(),
         }
     })

@@ -2,7 +2,7 @@
 
 use crate::engine::retry::Retrier;
 use crate::model::{Crc64, Event, Events, Side, StoreErrorKind, StoreResult, Target};
-use crate::store::{ListRequest, Part, Store, Version};
+use crate::store::{Attributes, ListRequest, Part, Store, Version};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -33,6 +33,30 @@ impl Client {
     {
         let store: &'a dyn Store = &*self.store;
         self.retrier.run(|| request(store)).await
+    }
+
+    /// Begins a multipart upload of a key that has none. One that an earlier try has begun unseen
+    /// is given up: nobody else writes the key while this run holds the lease.
+    ///
+    /// # Errors
+    /// The last error once patience has run out.
+    pub async fn create_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
+        let mut attempts = self.retrier.attempts();
+        let mut uncertain = false;
+        loop {
+            if uncertain {
+                for upload in self.call(|store| store.list_uploads_of(key)).await? {
+                    self.abandon(key, &upload.upload_id).await;
+                }
+            }
+            let created = self.store.create_upload(key, attributes);
+            let error = match self.retrier.once(created).await {
+                Ok(upload_id) => return Ok(upload_id),
+                Err(error) => error,
+            };
+            uncertain |= error.kind.may_have_happened();
+            attempts.pause(error).await?;
+        }
     }
 
     /// Sends one part. Sending it again replaces it, so it may be repeated.

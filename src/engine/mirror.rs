@@ -107,9 +107,7 @@ impl MirrorWriter {
     pub async fn begin(&self, path: &RelPath, mtime: Time) -> StoreResult<String> {
         let key = self.key(path);
         let attributes = self.attributes(path, mtime, None);
-        self.client
-            .call(|store| store.create_upload(&key, &attributes))
-            .await
+        self.client.create_upload(&key, &attributes).await
     }
 
     /// Makes the object from its parts, on the upload's condition.
@@ -150,11 +148,33 @@ impl MirrorWriter {
             key: key.clone(),
             attributes: self.attributes(path, mtime, Some(content.blake3.to_hex())),
         };
-        let answer = self.client.call(|store| store.copy(copy.clone())).await;
-        match answer {
-            Ok(written) => self.check(&key, written, content.crc64nvme),
-            Err(error) if changed(&error) => Ok(Placed::Mismatch),
-            Err(error) => Err(error),
+        self.copy_once(&copy, content).await
+    }
+
+    /// Copies until the outcome is known: a copy onto itself that happened unseen has changed its
+    /// own source.
+    async fn copy_once(&self, copy: &Copy, content: Content) -> StoreResult<Placed> {
+        let mut attempts = self.client.retrier.attempts();
+        let mut uncertain = false;
+        loop {
+            let answer = self
+                .client
+                .retrier
+                .once(self.client.store.copy(copy.clone()));
+            let error = match answer.await {
+                Ok(written) => return self.check(&copy.key, written, content.crc64nvme),
+                Err(error) => error,
+            };
+            if uncertain && changed(&error) {
+                let head = self.look(&copy.key).await?;
+                let done = head.filter(|head| is_copy(head, copy, content));
+                return Ok(done.map_or(Placed::Mismatch, |head| Placed::Done(head.etag)));
+            }
+            if changed(&error) {
+                return Ok(Placed::Mismatch);
+            }
+            uncertain |= error.kind.may_have_happened();
+            attempts.pause(error).await?;
         }
     }
 
@@ -266,6 +286,14 @@ impl MirrorWriter {
             _ => Ok(Placed::Done(written.etag)),
         }
     }
+}
+
+/// Whether an object is what a copy would have made of it, its times included.
+fn is_copy(head: &Head, copy: &Copy, content: Content) -> bool {
+    let mut given = copy.attributes.metadata.iter();
+    head.size == content.size
+        && head.crc64nvme.is_none_or(|crc| crc == content.crc64nvme)
+        && given.all(|pair| head.metadata.contains(pair))
 }
 
 /// Whether the error says that the object is not what the plan saw.

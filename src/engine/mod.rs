@@ -18,6 +18,7 @@ pub mod restore;
 pub mod retry;
 pub mod run;
 pub mod status;
+pub mod steady;
 pub mod stop;
 pub mod tally;
 pub mod transfer;

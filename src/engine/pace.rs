@@ -4,8 +4,9 @@ use crate::model::{StoreErrorKind, StoreResult};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
 
 /// Bandwidth is counted in units of this many bytes, so that rates fit the limiter's 32 bits.
 const UNIT: u64 = 256;
@@ -20,9 +21,14 @@ const HALVE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 ///
 /// Additive increase, multiplicative decrease (Chiu and Jain, 1989), as TCP does it: a SlowDown
 /// halves the requests in flight, a whole window of successes allows one more, up to the limit.
+///
+/// While no connection can be made, everyone waits for the same moment, and then for the one that
+/// tries first: an outage is waited for once, not by each for itself.
 pub struct Pace {
     permits: Arc<Semaphore>,
     state: Mutex<State>,
+    /// The outage, or a try in it, is over.
+    changed: Notify,
     bandwidth: Option<(DefaultDirectRateLimiter, NonZeroU32)>,
 }
 
@@ -34,12 +40,23 @@ struct State {
     successes: usize,
     halved: Option<Instant>,
     not_before: Option<Instant>,
+    outage: Option<Outage>,
+}
+
+#[derive(Clone, Copy)]
+struct Outage {
+    /// When somebody may try again.
+    until: Instant,
+    /// Somebody does.
+    tried: bool,
 }
 
 /// The right to have one request in flight.
 pub struct Permit<'a> {
     pace: &'a Pace,
     permit: Option<OwnedSemaphorePermit>,
+    /// The one request that finds out whether the outage is over.
+    tries: bool,
 }
 
 impl Pace {
@@ -58,22 +75,54 @@ impl Pace {
             successes: 0,
             halved: None,
             not_before: None,
+            outage: None,
         };
         Self {
             permits: Arc::new(Semaphore::new(most)),
             state: Mutex::new(state),
+            changed: Notify::new(),
             bandwidth,
         }
     }
 
-    /// Waits for the right to send a request.
-    pub async fn enter(&self) -> Permit<'_> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+    /// Waits for the right to send a request. Once `impatient` ends, neither a SlowDown nor an
+    /// outage is waited for any longer.
+    pub async fn enter<T>(&self, impatient: impl Future<Output = T>) -> Permit<'_> {
+        let mut permit = Permit {
+            pace: self,
+            permit: Arc::clone(&self.permits).acquire_owned().await.ok(),
+            tries: false,
+        };
+        tokio::select! {
+            biased;
+            tries = self.held_back() => permit.tries = tries,
+            _ = impatient => {}
+        }
+        permit
+    }
+
+    /// Waits while everyone is to wait; whether the caller is the one who tries.
+    async fn held_back(&self) -> bool {
         loop {
-            let not_before = self.state().not_before;
-            match not_before {
-                Some(time) if time > Instant::now() => tokio::time::sleep_until(time.into()).await,
-                _ => return Permit { pace: self, permit },
+            let changed = self.changed.notified();
+            let now = Instant::now();
+            let until = {
+                let mut state = self.state();
+                let pause = state.not_before.filter(|time| *time > now);
+                match (&mut state.outage, pause) {
+                    (None, None) => return false,
+                    (None, Some(time)) => Some(time),
+                    (Some(outage), _) if outage.until > now => Some(outage.until),
+                    (Some(outage), _) if outage.tried => None,
+                    (Some(outage), _) => {
+                        outage.tried = true;
+                        return true;
+                    }
+                }
+            };
+            match until {
+                Some(time) => sleep_until(time).await,
+                None => changed.await,
             }
         }
     }
@@ -101,12 +150,27 @@ impl Pace {
             Err(error) if error.kind == StoreErrorKind::Throttled => self.throttled(),
             Err(_) => {}
         }
+        let unreachable = matches!(answer, Err(error) if error.kind == StoreErrorKind::Unreachable);
+        if !unreachable && self.state().outage.take().is_some() {
+            tracing::info!("the network is back");
+            self.changed.notify_waiters();
+        }
     }
 
-    /// Holds everyone back until `time`: one outage is waited for once, not by each for itself.
-    pub fn pause_until(&self, time: Instant) {
+    /// No connection could be made: nobody tries again before so much time has passed.
+    pub fn unreachable_for(&self, wait: Duration) {
+        let until = Instant::now() + wait;
         let mut state = self.state();
-        state.not_before = state.not_before.max(Some(time));
+        if state.outage.is_none() {
+            tracing::warn!("no connection can be made; waiting for the network");
+        }
+        let until = state.outage.map_or(until, |outage| outage.until.max(until));
+        state.outage = Some(Outage {
+            until,
+            tried: false,
+        });
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// Requests that may be in flight at the moment.
@@ -159,6 +223,12 @@ impl Pace {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.pace.state();
+        if self.tries
+            && let Some(outage) = &mut state.outage
+        {
+            outage.tried = false;
+            self.pace.changed.notify_waiters();
+        }
         if state.debt > 0 {
             state.debt -= 1;
             if let Some(permit) = self.permit.take() {
@@ -184,10 +254,55 @@ mod tests {
         })
     }
 
+    fn never() -> std::future::Pending<()> {
+        std::future::pending()
+    }
+
+    fn unreachable() -> StoreResult<()> {
+        slow_down().map_err(|error| StoreError {
+            kind: StoreErrorKind::Unreachable,
+            ..error
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f37_an_outage_is_waited_for_once_and_tried_by_one() {
+        let pace = Arc::new(Pace::new(8, None));
+        let begun = Instant::now();
+        pace.unreachable_for(Duration::from_secs(20));
+        let first = pace.enter(never()).await;
+        assert!(begun.elapsed() >= Duration::from_secs(20));
+        let entering = |pace: Arc<Pace>| {
+            tokio::spawn(async move { drop(pace.enter(std::future::pending::<()>()).await) })
+        };
+        let others: Vec<_> = (0..4).map(|_| entering(Arc::clone(&pace))).collect();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(others.iter().all(|other| !other.is_finished()));
+        pace.learn(&unreachable());
+        drop(first);
+        tokio::task::yield_now().await;
+        pace.learn(&Ok(()));
+        for other in others {
+            other.await.expect("no panic");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_is_given_up_leaves_the_next_one_to_another() {
+        let pace = Pace::new(8, None);
+        pace.unreachable_for(Duration::ZERO);
+        drop(pace.enter(never()).await);
+        drop(pace.enter(never()).await);
+        let impatient = async {};
+        let held = pace.enter(never()).await;
+        let second = pace.enter(impatient).await;
+        assert!(held.tries && !second.tries);
+    }
+
     #[tokio::test]
     async fn a_slow_down_halves_once_and_successes_raise_again() {
         let pace = Pace::new(8, None);
-        let held = pace.enter().await;
+        let held = pace.enter(never()).await;
         pace.learn(&slow_down());
         pace.learn(&slow_down());
         assert_eq!(pace.limit(), 4);
@@ -204,10 +319,10 @@ mod tests {
     async fn permits_in_flight_are_withheld_when_they_come_back() {
         let pace = Pace::new(4, None);
         let held = [
-            pace.enter().await,
-            pace.enter().await,
-            pace.enter().await,
-            pace.enter().await,
+            pace.enter(never()).await,
+            pace.enter(never()).await,
+            pace.enter(never()).await,
+            pace.enter(never()).await,
         ];
         pace.learn(&slow_down());
         assert_eq!(pace.limit(), 2);

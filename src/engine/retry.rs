@@ -6,13 +6,20 @@ use crate::model::{StoreError, StoreErrorKind, StoreResult};
 use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a failing request is tried again before its file is given up.
 pub const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// The same before the first write, when a wrong setting is more likely than an outage.
 pub const PATIENCE_AT_FIRST: Duration = Duration::from_secs(60);
+
+/// Once a stop is wished for, what has to be done still is tried for so long, without long pauses.
+const LAST_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The longest of those pauses.
+const LAST_PAUSE: Duration = Duration::from_millis(300);
 
 /// Damage on the way is rare; what is damaged so often in a row is no accident.
 const CHECKSUM_TRIES: u32 = 5;
@@ -78,10 +85,10 @@ impl Retrier {
     /// # Errors
     /// The store's.
     pub async fn once<T>(&self, request: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
-        let permit = self.pace.enter().await;
+        let permit = self.pace.enter(self.stop.wait()).await;
         let answer = request.await;
-        drop(permit);
         self.pace.learn(&answer);
+        drop(permit);
         answer
     }
 
@@ -98,6 +105,7 @@ impl Retrier {
             retrier: self,
             delays,
             failures: 0,
+            give_up: None,
         }
     }
 }
@@ -107,14 +115,16 @@ pub struct Attempts<'a> {
     retrier: &'a Retrier,
     delays: ExponentialBackoff,
     failures: u32,
+    /// Since a stop is wished for.
+    give_up: Option<Instant>,
 }
 
 impl Attempts<'_> {
     /// Waits before the next try.
     ///
     /// # Errors
-    /// `error` itself where another try is of no use, patience has run out, or a stop was
-    /// requested.
+    /// `error` itself where another try is of no use, or patience has run out; where a stop is
+    /// wished for, that is soon.
     pub async fn pause(&mut self, error: StoreError) -> StoreResult<()> {
         self.failures += 1;
         let damaged_again =
@@ -127,12 +137,21 @@ impl Attempts<'_> {
         };
         tracing::debug!(%error, ?delay, "trying again");
         if error.kind == StoreErrorKind::Unreachable {
-            self.retrier.pace.pause_until(Instant::now() + delay);
+            self.retrier.pace.unreachable_for(delay);
+        }
+        if self.retrier.stop.requested().is_some() {
+            let now = Instant::now();
+            if now >= *self.give_up.get_or_insert(now + LAST_PATIENCE) {
+                return Err(error);
+            }
+            tokio::time::sleep(delay.min(LAST_PAUSE)).await;
+            return Ok(());
         }
         tokio::select! {
-            () = tokio::time::sleep(delay) => Ok(()),
-            _ = self.retrier.stop.wait() => Err(error),
+            () = tokio::time::sleep(delay) => {}
+            _ = self.retrier.stop.wait() => {}
         }
+        Ok(())
     }
 }
 
@@ -187,13 +206,21 @@ mod tests {
         assert_eq!(count, CHECKSUM_TRIES);
     }
 
-    #[tokio::test]
-    async fn a_stop_ends_the_waiting() {
+    #[tokio::test(start_paused = true)]
+    async fn f24_after_a_stop_a_request_is_tried_for_seconds_only() {
+        let begun = Instant::now();
         let retrier = retrier();
         retrier
             .stop()
             .request(crate::engine::stop::Why::Interrupted);
-        let mut attempts = retrier.attempts();
-        assert!(attempts.pause(error(StoreErrorKind::Server)).await.is_err());
+        let answer: StoreResult<()> = retrier
+            .run(|| async { Err(error(StoreErrorKind::Unreachable)) })
+            .await;
+        assert!(answer.is_err());
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::store::{Attributes, Complete, Condition, Copy, Put, Written};
 use bytes::Bytes;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Of the versions written in one way, the lock of the first is read back, then of every so many.
@@ -54,6 +54,8 @@ pub struct Versions {
     storage_class: Option<String>,
     sse: Option<String>,
     written: [AtomicU64; 3],
+    /// A write failed without anyone knowing whether it happened.
+    unresolved: AtomicBool,
 }
 
 impl Versions {
@@ -74,6 +76,7 @@ impl Versions {
             storage_class,
             sse,
             written: Default::default(),
+            unresolved: AtomicBool::new(false),
         }
     }
 
@@ -149,10 +152,7 @@ impl Versions {
     pub async fn begin(&self, path: &RelPath) -> Result<String> {
         let key = self.key(path);
         let attributes = self.attributes(path, None).await?;
-        Ok(self
-            .client
-            .call(|store| store.create_upload(&key, &attributes))
-            .await?)
+        Ok(self.client.create_upload(&key, &attributes).await?)
     }
 
     /// Makes the version from its parts. The lock that the upload was begun with may be days old
@@ -197,7 +197,12 @@ impl Versions {
         self.finish(key, written, retention, Way::Copy).await
     }
 
-    /// Sends a write until its outcome is known.
+    /// Whether a version may be there that nobody knows of: the next run has to look for it.
+    pub fn left_unresolved(&self) -> bool {
+        self.unresolved.load(Ordering::Relaxed)
+    }
+
+    /// Sends a write until its outcome is known. Where it can't be told, that is noted.
     async fn write_once<F, Fut>(
         &self,
         key: &str,
@@ -209,8 +214,29 @@ impl Versions {
         F: Fn() -> Fut,
         Fut: Future<Output = StoreResult<Written>> + Send,
     {
-        let mut attempts = self.client.retrier.attempts();
         let mut uncertain = false;
+        let written = self
+            .write_until_known(key, size, crc, write, &mut uncertain)
+            .await;
+        if uncertain && written.is_err() {
+            self.unresolved.store(true, Ordering::Relaxed);
+        }
+        written
+    }
+
+    async fn write_until_known<F, Fut>(
+        &self,
+        key: &str,
+        size: u64,
+        crc: Crc64,
+        write: F,
+        uncertain: &mut bool,
+    ) -> StoreResult<Written>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = StoreResult<Written>> + Send,
+    {
+        let mut attempts = self.client.retrier.attempts();
         loop {
             let error = match self.client.retrier.once(write()).await {
                 Ok(written) => match written.crc64nvme {
@@ -221,10 +247,10 @@ impl Versions {
             };
             // A Complete that did happen answers NoSuchUpload when it is sent again.
             let gone = error.kind == StoreErrorKind::NoSuchUpload;
-            uncertain |= error.kind.may_have_happened() || gone;
+            *uncertain |= error.kind.may_have_happened() || gone;
             let kind = error.kind;
             let pause = attempts.pause(error).await;
-            if uncertain
+            if *uncertain
                 && (pause.is_ok() || gone)
                 && let Some(written) = self.look_up(key, size, crc).await?
             {

@@ -149,7 +149,7 @@ impl Filter {
         let text = match read_regular(&path) {
             Ok(Some(text)) => text,
             Ok(None) => {
-                self.note(&path, "is no regular file, its patterns are not used");
+                self.note(&path, "is not a regular file, its patterns are not used");
                 return Ok(());
             }
             Err(error) if trouble::is_gone(&error) => return Ok(()),
@@ -211,7 +211,8 @@ fn patterns(root: &Path, setting: &str, lines: &[impl AsRef<str>]) -> Result<Git
             Some(rest) => &format!(r"\#{rest}"),
             None => line,
         };
-        add(&mut builder, line).map_err(|why| wrong(&format!("{line:?} is no pattern: {why}")))?;
+        add(&mut builder, line)
+            .map_err(|why| wrong(&format!("{line:?} is not a pattern: {why}")))?;
     }
     builder.build().map_err(|error| wrong(&error.to_string()))
 }

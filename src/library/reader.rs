@@ -3,13 +3,14 @@
 use crate::library::root::{Root, RootProblem};
 use crate::library::stat::{self, Trust};
 use crate::library::trouble;
-use crate::model::{Failure, LibrarySettings, RelPath, Seen};
+use crate::model::{Failure, LibrarySettings, RelPath, Seen, Time};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{Error as IoError, ErrorKind};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +99,7 @@ impl Library {
         let file = File::from(open_beneath(self.root.as_fd(), path).map_err(translate)?);
         let metadata = file.metadata().map_err(ReadError::Failed)?;
         if !metadata.is_file() {
-            return Err(ReadError::Changed("it is no regular file any more"));
+            return Err(ReadError::Changed("it is not a regular file any more"));
         }
         Ok(OpenFile {
             file,
@@ -112,6 +113,12 @@ impl OpenFile {
     /// The state when it was opened.
     pub fn seen(&self) -> &Seen {
         &self.seen
+    }
+
+    /// How long to wait, and then to [`check`](Self::check_unchanged), before what is read can be
+    /// believed; none where the file has kept still for long enough. `now` is the local clock's.
+    pub fn unsettled(&self, now: Time) -> Option<Duration> {
+        stat::unsettled(&self.seen, now)
     }
 
     /// Fills the buffer from `offset` on.
@@ -154,7 +161,7 @@ fn translate(errno: Errno) -> ReadError {
         Errno::LOOP | Errno::XDEV | Errno::NOTDIR => {
             ReadError::Changed("it is, or lies behind, a symbolic link or a file by now")
         }
-        Errno::NXIO | Errno::NODEV => ReadError::Changed("it is no regular file any more"),
+        Errno::NXIO | Errno::NODEV => ReadError::Changed("it is not a regular file any more"),
         errno => ReadError::Failed(errno.into()),
     }
 }

@@ -24,10 +24,10 @@ pub struct Root {
 #[derive(Debug, thiserror::Error)]
 pub enum RootProblem {
     /// Nothing is there.
-    #[error("the library was not found at {}: is its disk plugged in and mounted?", .0.display())]
+    #[error("the library was not found at {}: disk unplugged?", .0.display())]
     Missing(PathBuf),
     /// A file or something else is there.
-    #[error("{} is no folder: name the folder that holds the library", .0.display())]
+    #[error("{} is not a folder: name the folder that holds the library", .0.display())]
     NotAFolder(PathBuf),
     /// It may not be listed, or the disk fails.
     #[error("the library's folder {} can't be listed: {}", .path.display(), trouble::explain(.source))]

@@ -1,8 +1,9 @@
 //! From the system's `stat` to [`Seen`].
 
-use crate::model::{Identity, Kind, LibrarySettings, RelPath, Seen, time};
+use crate::model::{Identity, Kind, LibrarySettings, RelPath, Seen, Time, time};
 use std::fs::{FileType, Metadata};
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 /// Which parts of a file's identity mean nothing on this file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +66,39 @@ pub(crate) fn difference(before: &Seen, now: &Seen) -> Option<&'static str> {
     }
 }
 
+/// A change that is younger than this may still be going on: a `write` stamps the file when it
+/// begins, not when it ends; and before Linux 6.13 two changes within a tick of the kernel's clock
+/// (up to 10 ms) have the same stamp.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// File systems that count whole seconds (FAT: two at a time).
+const QUIET_IN_SECONDS: Duration = Duration::from_secs(2);
+
+/// Further ahead than this a stamp comes from a clock that was wrong once, and says nothing.
+const AHEAD: Duration = Duration::from_secs(60);
+
+/// How long a file must be left alone before [`difference`] tells every change of it; none where
+/// that long has passed.
+pub(crate) fn unsettled(seen: &Seen, now: Time) -> Option<Duration> {
+    let changed = match seen.identity.ctime {
+        0 => seen.mtime.as_nanosecond(),
+        ctime => ctime.into(),
+    };
+    let quiet = if changed % 1_000_000_000 == 0 {
+        QUIET_IN_SECONDS
+    } else {
+        QUIET
+    };
+    let age = now.as_nanosecond() - changed;
+    match u64::try_from(age) {
+        Ok(age) => quiet
+            .checked_sub(Duration::from_nanos(age))
+            .filter(|rest| !rest.is_zero()),
+        Err(_) if age.unsigned_abs() > AHEAD.as_nanos() => None,
+        Err(_) => Some(quiet),
+    }
+}
+
 fn kind(file_type: FileType) -> Kind {
     if file_type.is_file() {
         Kind::File
@@ -96,7 +130,7 @@ fn identity(metadata: &Metadata, trust: Trust) -> Identity {
 mod tests {
     use super::*;
     use std::fs::{self, File};
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     fn file() -> (tempfile::TempDir, std::path::PathBuf) {
         let dir = tempfile::tempdir().expect("temp dir");
@@ -172,5 +206,37 @@ mod tests {
     fn a_million_files_fit_in_memory() {
         // 170 bytes each with a path of 40 bytes and the allocator's own.
         assert!(size_of::<Seen>() <= 112, "{}", size_of::<Seen>());
+    }
+
+    #[test]
+    fn f04_a_change_counts_as_over_when_the_file_was_left_alone() {
+        let second = 1_000_000_000;
+        let at = |ctime: i64| {
+            let (_dir, path) = file();
+            let metadata = fs::metadata(path).expect("stat");
+            let mut seen = seen("f".into(), &metadata, Trust::default());
+            seen.identity.ctime = ctime;
+            seen
+        };
+        let now = time::from_unix(1_000, 500_000_000);
+        let ms = Duration::from_millis;
+        for (what, ctime, expected) in [
+            (
+                "just now",
+                1_000 * second + 499_999_999,
+                Some(QUIET - Duration::from_nanos(1)),
+            ),
+            ("a while ago", 1_000 * second + 300_000_000, Some(ms(100))),
+            ("long enough ago", 1_000 * second + 200_000_000, None),
+            ("in whole seconds", 1_000 * second, Some(ms(1_500))),
+            ("in whole seconds, over", 998 * second, None),
+            ("by a clock that is ahead", 1_001 * second + 1, Some(QUIET)),
+            ("by a clock that was wrong", 9_000 * second, None),
+        ] {
+            assert_eq!(unsettled(&at(ctime), now), expected, "{what}");
+        }
+        let mut without_ctime = at(0);
+        without_ctime.mtime = time::from_unix(1_000, 400_000_000);
+        assert_eq!(unsettled(&without_ctime, now), Some(ms(200)));
     }
 }

@@ -19,7 +19,7 @@ impl Target {
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix("s3://") else {
             return Err(format!(
-                "{text:?} is no target: write s3://bucket or s3://bucket/prefix"
+                "{text:?} is not a target: write s3://bucket or s3://bucket/prefix"
             ));
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));

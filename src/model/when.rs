@@ -20,7 +20,7 @@ pub fn parse(text: &str, now: &ZonedDateTime) -> Result<Time, String> {
         .or_else(|| span_before(trimmed, now))
         .ok_or_else(|| {
             format!(
-                "{text:?} is no time: write 2026-11-01, \"2026-11-01 14:30\", \
+                "{text:?} is not a time: write 2026-11-01, \"2026-11-01 14:30\", \
                  2026-11-01T14:30:00Z, \"3 days ago\", 7d or yesterday"
             )
         })

@@ -242,7 +242,7 @@ mod tests {
                     within: within("1d12h"),
                     ..none()
                 },
-                vec![5, 6, 7],
+                vec![4, 5, 6, 7],
             ),
             (
                 KeepPolicy {
@@ -293,9 +293,9 @@ mod tests {
     #[test]
     fn the_newest_and_the_newest_whole_one_stay_whatever_the_policy_says() {
         let mut nights = all(&NIGHTS);
-        for index in 5..8 {
-            nights[index].suspect = true;
-        }
+        nights[5..]
+            .iter_mut()
+            .for_each(|night| night.suspect = true);
         nights[4].complete = false;
         let policy = KeepPolicy {
             last: 1,

@@ -104,12 +104,12 @@ fn backup(role: Role, target: &Target, mode: Mode, longest: Duration, statements
         Role::Writer => {
             let all = [below(target, "")];
             statements.push(allow("BackupWrite", &write, &all));
-            statements.push(lock(&all, mode, longest));
+            statements.extend(lock(&all, mode, longest));
         }
         Role::Pruner => {
             let own = [below(target, "prunes/"), below(target, ".tidelock/")];
             statements.push(allow("PruneRecord", &write[..1], &own));
-            statements.push(lock(&own, mode, longest));
+            statements.extend(lock(&own, mode, longest));
             // MinIO asks for DeleteObject, AWS for DeleteObjectVersion.
             let delete = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
             let folders = ["files/", "manifests/", "snapshots/", "locks/"];
@@ -119,16 +119,20 @@ fn backup(role: Role, target: &Target, mode: Mode, longest: Duration, statements
     }
 }
 
-/// Locks may be set and extended, in one mode and up to a maximum: nobody can fill the bucket with
-/// what has to be paid for a hundred years.
-fn lock(resources: &[String], mode: Mode, longest: Duration) -> Value {
+/// Locks may be set and extended, in one mode and up to a maximum: nobody can lock for a hundred
+/// years what is stored. The maximum is a denial, since MinIO knows the remaining days only of
+/// PutObjectRetention, not of a PutObject that brings its lock along.
+fn lock(resources: &[String], mode: Mode, longest: Duration) -> [Value; 2] {
     let days = (longest.as_secs().div_ceil(86_400)).to_string();
-    let mut statement = allow("BackupLock", &["s3:PutObjectRetention"], resources);
-    statement["Condition"] = json!({
-        "NumericLessThanEquals": {"s3:object-lock-remaining-retention-days": days},
-        "StringEquals": {"s3:object-lock-mode": mode.as_str()},
+    let actions = ["s3:PutObjectRetention"];
+    let mut allowed = allow("BackupLock", &actions, resources);
+    allowed["Condition"] = json!({"StringEquals": {"s3:object-lock-mode": mode.as_str()}});
+    let mut denied = allow("NoLongerLock", &actions, resources);
+    denied["Effect"] = json!("Deny");
+    denied["Condition"] = json!({
+        "NumericGreaterThan": {"s3:object-lock-remaining-retention-days": days},
     });
-    statement
+    [allowed, denied]
 }
 
 fn allow(sid: &str, actions: &[&str], resources: &[String]) -> Value {

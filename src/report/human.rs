@@ -1,6 +1,6 @@
 //! Lines for people.
 
-use super::text::{paint, plain, plain_lines, show_bytes, show_count, show_elapsed};
+use super::text::{paint, plain, plain_lines, show_bytes, show_count, show_elapsed, show_files};
 use crate::model::{
     Action, BackupSummary, Event, ExitCode, LibrarySummary, RestoreSummary, Side, Summary,
     SyncSummary, Time,
@@ -77,11 +77,12 @@ pub(super) fn summary(exit: ExitCode, elapsed: Duration, summary: &Summary) -> V
     if let Some(part) = &summary.library {
         lines.push(format!("library   {}", library(part)));
     }
-    if let Some(part) = &summary.sync {
-        lines.push(format!("sync      {}", sync(part)));
+    // A target that was only looked at (a dry run, a restore, a refusal) has nothing to tell.
+    if let Some(line) = summary.sync.as_ref().and_then(sync) {
+        lines.push(format!("sync      {line}"));
     }
     if let Some(part) = &summary.backup {
-        lines.push(format!("backup    {}", backup(part)));
+        lines.extend(backup(part).map(|line| format!("backup    {line}")));
         lines.extend(snapshot(part));
     }
     if let Some(part) = &summary.restore {
@@ -97,14 +98,15 @@ pub(super) fn summary(exit: ExitCode, elapsed: Duration, summary: &Summary) -> V
     };
     lines.push(format!(
         "{} in {}{errors}",
-        ending(exit),
+        ending(exit, summary.restore.is_some()),
         show_elapsed(elapsed)
     ));
     lines
 }
 
-fn ending(exit: ExitCode) -> &'static str {
+fn ending(exit: ExitCode, restores: bool) -> &'static str {
     match exit {
+        ExitCode::Refused if restores => "refused, nothing replaced,",
         ExitCode::Done => "done",
         ExitCode::Failed | ExitCode::Usage => "failed",
         ExitCode::Partial => "incomplete",
@@ -139,11 +141,7 @@ fn sent(files: u64, bytes: u64) -> String {
 }
 
 fn library(part: &LibrarySummary) -> String {
-    let seen = format!(
-        "{} files, {}",
-        show_count(part.files),
-        show_bytes(part.bytes)
-    );
+    let seen = format!("{}, {}", show_files(part.files), show_bytes(part.bytes));
     let mut line = counts(
         &seen,
         &[
@@ -161,9 +159,10 @@ fn library(part: &LibrarySummary) -> String {
     line
 }
 
-fn sync(part: &SyncSummary) -> String {
-    counts(
-        &sent(part.uploaded, part.bytes_uploaded),
+fn sync(part: &SyncSummary) -> Option<String> {
+    work(
+        part.uploaded,
+        part.bytes_uploaded,
         &[
             (part.copied, "copied"),
             (part.deleted, "deleted"),
@@ -173,9 +172,10 @@ fn sync(part: &SyncSummary) -> String {
     )
 }
 
-fn backup(part: &BackupSummary) -> String {
-    counts(
-        &sent(part.uploaded, part.bytes_uploaded),
+fn backup(part: &BackupSummary) -> Option<String> {
+    work(
+        part.uploaded,
+        part.bytes_uploaded,
         &[
             (part.copied, "copied"),
             (part.referenced, "referenced"),
@@ -185,6 +185,12 @@ fn backup(part: &BackupSummary) -> String {
             (part.at_risk, "at risk: locked for too short a time"),
         ],
     )
+}
+
+/// What was done on a target; nothing where nothing was.
+fn work(uploaded: u64, bytes: u64, rest: &[(u64, &str)]) -> Option<String> {
+    (uploaded > 0 || rest.iter().any(|(count, _)| *count > 0))
+        .then(|| counts(&sent(uploaded, bytes), rest))
 }
 
 fn snapshot(part: &BackupSummary) -> Option<String> {
@@ -203,12 +209,12 @@ fn date(time: Time) -> String {
 
 fn restore(part: &RestoreSummary) -> String {
     let from = match &part.snapshot {
-        Some(id) => format!(" from {}", plain(id)),
+        Some(id) => format!("; from snapshot {}", plain(id)),
         None => String::new(),
     };
     let fetched = format!(
-        "{} files ({} downloaded)",
-        show_count(part.files),
+        "{} ({} downloaded)",
+        show_files(part.files),
         show_bytes(part.bytes_downloaded)
     );
     let line = counts(

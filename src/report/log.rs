@@ -25,7 +25,7 @@ pub fn start_logging(verbose: u8, filter: Option<&str>, colour: bool) -> Result<
     let chosen = match filter {
         Some(text) => EnvFilter::builder()
             .parse(text)
-            .map_err(|error| format!("TIDELOCK_LOG: {text:?} is no filter for logs: {error}"))?,
+            .map_err(|error| format!("TIDELOCK_LOG: {text:?} is not a filter for logs: {error}"))?,
         None => EnvFilter::default().add_directive(level.into()),
     };
     let no_secrets =

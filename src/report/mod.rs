@@ -14,7 +14,7 @@ mod text;
 
 pub use log::start_logging;
 pub use rows::Rows;
-pub use text::{plain, show_bytes, show_count, show_elapsed};
+pub use text::{plain, show_bytes, show_count, show_elapsed, show_files};
 
 use crate::model::{Error, Event, ExitCode, Failure, Summary};
 use out::{Out, Shared};

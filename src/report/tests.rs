@@ -1,7 +1,9 @@
 //! What comes out, line by line.
 
 use super::*;
-use crate::model::{Action, BackupSummary, Events, LibrarySummary, RelPath, Side, SyncSummary};
+use crate::model::{
+    Action, BackupSummary, Events, LibrarySummary, RelPath, RestoreSummary, Side, SyncSummary,
+};
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
@@ -188,6 +190,30 @@ fn f26_a_closed_output_is_no_reason_to_stop() {
             "rows tell that nobody reads"
         );
     }
+}
+
+#[test]
+fn a_target_that_was_only_looked_at_has_no_line() {
+    let looked_at = Summary {
+        sync: Some(SyncSummary::default()),
+        backup: Some(BackupSummary::default()),
+        restore: Some(RestoreSummary {
+            files: 1,
+            bytes_downloaded: 3,
+            failed: 1,
+            snapshot: Some("20261123T021500Z-1a2b3c4d".to_owned()),
+            ..RestoreSummary::default()
+        }),
+        ..Summary::default()
+    };
+    let lines = human::summary(ExitCode::Refused, Duration::ZERO, &looked_at);
+    assert_eq!(
+        lines,
+        [
+            "restored  1 file (3 B downloaded), 1 failed; from snapshot 20261123T021500Z-1a2b3c4d",
+            "refused, nothing replaced, in 0.0 s"
+        ]
+    );
 }
 
 #[test]

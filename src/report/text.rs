@@ -55,6 +55,14 @@ pub fn show_count(count: u64) -> String {
     shown
 }
 
+/// `1 file`, `1,234 files`.
+pub fn show_files(count: u64) -> String {
+    match count {
+        1 => "1 file".to_owned(),
+        _ => format!("{} files", show_count(count)),
+    }
+}
+
 /// `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`.
 pub fn show_elapsed(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
@@ -99,6 +107,8 @@ mod tests {
         assert_eq!(show_bytes(34 << 20), "34.0 MiB");
         assert_eq!(show_count(7), "7");
         assert_eq!(show_count(1_234_567), "1,234,567");
+        assert_eq!(show_files(1), "1 file");
+        assert_eq!(show_files(0), "0 files");
         for (seconds, shown) in [
             (0.44, "0.4 s"),
             (12.9, "12 s"),

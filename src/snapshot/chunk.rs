@@ -62,7 +62,7 @@ pub(super) fn compress(lines: &[u8]) -> Result<Bytes> {
 pub(super) fn decompress(compressed: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     // Into a buffer of the limit's size, so no frame header can ask for a window of its own.
     zstd::bulk::decompress(compressed, limit)
-        .map_err(|error| format!("is no zstd of at most {limit} bytes: {error}"))
+        .map_err(|error| format!("is not zstd of at most {limit} bytes: {error}"))
 }
 
 /// Cuts a sorted sequence of entries into chunks.

@@ -66,7 +66,7 @@ async fn fetch(store: &dyn Store, chunk: &ChunkRef) -> Result<Bytes> {
         last: zstd::zstd_safe::compress_bound(plain.min(chunk::MAX_BYTES)) as u64,
     };
     let version = Some(chunk.version_id.as_str());
-    let fetched = transport::repeat(|| store.get(&chunk.key, version, Some(range))).await?;
+    let fetched = store.get(&chunk.key, version, Some(range)).await?;
     Ok(fetched.body)
 }
 

@@ -81,7 +81,7 @@ pub async fn read_ledger(
 
 async fn read(vault: &Vault, id: SnapshotId, version: Version) -> Result<Option<LedgerObject>> {
     let at = Some(version.version_id.as_str());
-    let body = match transport::repeat(|| vault.store().get(&version.key, at, None)).await {
+    let body = match vault.store().get(&version.key, at, None).await {
         Ok(fetched) => fetched.body,
         // Pruned since it was listed.
         Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),

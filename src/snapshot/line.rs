@@ -142,7 +142,7 @@ pub(super) fn bytes_of(
         (None, Some(base64)) => BASE64
             .decode(base64.as_bytes())
             .map(Some)
-            .map_err(|error| format!("{field}_base64 is no base64: {error}")),
+            .map_err(|error| format!("{field}_base64 is not base64: {error}")),
         (Some(_), Some(_)) => Err(format!("has both {field} and {field}_base64")),
     }
 }
@@ -241,7 +241,7 @@ fn required<'a>(field: &str, value: Option<&'a str>) -> Result<&'a str, String> 
 
 fn parse_time(text: &str) -> Result<Time, String> {
     text.parse()
-        .map_err(|_| format!("{:?} is no time by RFC 3339", safe(text)))
+        .map_err(|_| format!("{:?} is not an RFC 3339 time", safe(text)))
 }
 
 fn parse_mode(text: &str) -> Result<u32, String> {

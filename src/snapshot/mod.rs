@@ -9,7 +9,7 @@
 //! | `claims`, `ledger` | what is known of locks without asking for each |
 //! | `chain`, `prunes` | missing and forged snapshots, and gaps that a record explains |
 //!
-#![doc = include_str!("docs/format.md")]
+#![doc = include_str!("../../docs/format.md")]
 
 mod chain;
 mod chunk;

@@ -318,12 +318,12 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
 }
 
 fn read_id(field: &str, text: &str) -> Result<SnapshotId> {
-    SnapshotId::parse(text).ok_or_else(|| broken(&format!("{field} is no snapshot id")))
+    SnapshotId::parse(text).ok_or_else(|| broken(&format!("{field} is not a snapshot id")))
 }
 
 fn read_time(field: &str, text: &str) -> Result<Time> {
     text.parse()
-        .map_err(|_| broken(&format!("{field} is no time by RFC 3339")))
+        .map_err(|_| broken(&format!("{field} is not an RFC 3339 time")))
 }
 
 fn read_blake3(field: &str, text: &str) -> Result<Blake3> {
@@ -331,7 +331,7 @@ fn read_blake3(field: &str, text: &str) -> Result<Blake3> {
 }
 
 fn broken(why: &str) -> Error {
-    Error::Format(format!("it is no snapshot that Tidelock wrote: {why}"))
+    Error::Format(format!("it is not a snapshot that Tidelock wrote: {why}"))
 }
 
 fn refuse_encoding(encoding: Option<&Cow<'_, str>>, head: &Head<'_>) -> Result<()> {

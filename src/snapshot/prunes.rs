@@ -121,7 +121,7 @@ async fn read(vault: &Vault, version: Version) -> Result<Vec<Dropped>> {
         return Ok(Vec::new());
     }
     let at = Some(version.version_id.as_str());
-    let body = match transport::repeat(|| vault.store().get(key, at, None)).await {
+    let body = match vault.store().get(key, at, None).await {
         Ok(fetched) => fetched.body,
         Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::Store(error)),

@@ -1,15 +1,14 @@
-//! Requests of this module, made safe: reads are retried, writes are looked up before they are
-//! sent again.
+//! Requests of this module, made safe: writes are looked up before they are sent again. To try
+//! reads again is for the store that is given.
 
 use crate::model::{Crc64, Error, Mode, Result, Retention, StoreErrorKind, StoreResult, Time};
 use crate::snapshot::{chunk, object};
 use crate::store::listing::{list_all_versions, versions_of};
 use crate::store::{Attributes, Condition, Put, Store, Version};
 use bytes::Bytes;
-use std::future::Future;
 use std::time::Duration;
 
-/// Tries of one request; whoever calls this module retries above it, with more patience.
+/// Writes of one object whose outcome was not known, and that turned out not to have happened.
 const TRIES: u32 = 5;
 /// Versions of one key that are looked at in search of a certain content. Only an attacker makes
 /// more, and what is not found is stored anew.
@@ -24,22 +23,6 @@ pub(super) enum LookAt {
     Any,
 }
 
-/// Sends a request that may be sent any number of times.
-pub(super) async fn repeat<T, F, R>(request: F) -> StoreResult<T>
-where
-    F: Fn() -> R + Send,
-    R: Future<Output = StoreResult<T>> + Send,
-{
-    let mut tried = 1;
-    loop {
-        match request().await {
-            Err(error) if error.kind.is_transient() && tried < TRIES => pause(tried).await,
-            answer => return answer,
-        }
-        tried += 1;
-    }
-}
-
 async fn pause(tried: u32) {
     tokio::time::sleep(Duration::from_millis(100 << tried)).await;
 }
@@ -48,7 +31,7 @@ async fn pause(tried: u32) {
 /// versions change nothing.
 pub(super) async fn oldest_versions(store: &dyn Store, prefix: &str) -> StoreResult<Vec<Version>> {
     let mut oldest: Vec<Version> = Vec::new();
-    let listed = repeat(|| list_all_versions(store, prefix)).await?;
+    let listed = list_all_versions(store, prefix).await?;
     for version in listed.into_iter().filter(|version| !version.delete_marker) {
         match oldest.last_mut() {
             // Versions of a key come newest first.
@@ -67,7 +50,7 @@ pub(super) async fn find_version(
     look_at: LookAt,
     is_it: impl Fn(&[u8]) -> bool,
 ) -> Result<Option<(Version, Bytes)>> {
-    let versions = repeat(|| versions_of(store, key)).await?;
+    let versions = versions_of(store, key).await?;
     let (count, limit) = match look_at {
         LookAt::Oldest => (1, object::MAX_BYTES),
         LookAt::Any => (MANY, zstd::zstd_safe::compress_bound(chunk::MAX_BYTES)),
@@ -76,7 +59,7 @@ pub(super) async fn find_version(
     let oldest_first = versions.into_iter().rev().filter(|v| !v.delete_marker);
     for version in oldest_first.take(count).filter(small) {
         let id = Some(version.version_id.as_str());
-        match repeat(|| store.get(key, id, None)).await {
+        match store.get(key, id, None).await {
             Ok(fetched) if is_it(&fetched.body) => return Ok(Some((version, fetched.body))),
             Ok(_) => {}
             Err(error) if error.kind == StoreErrorKind::NotFound => {}
@@ -167,7 +150,7 @@ async fn fresh(store: &dyn Store, once: &Once<'_>, version_id: Option<String>) -
             "{place}: the store gave no version id; versioning must be enabled on the bucket"
         ))
     })?;
-    let lock = repeat(|| store.retention(once.key, &version_id)).await?;
+    let lock = store.retention(once.key, &version_id).await?;
     match lock {
         Some(lock) if holds(lock, once.lock) => Ok(Kept {
             version_id,
@@ -185,10 +168,10 @@ async fn fresh(store: &dyn Store, once: &Once<'_>, version_id: Option<String>) -
 
 /// Written before, by this attempt or long ago: its lock is extended where it is shorter.
 async fn found(store: &dyn Store, once: &Once<'_>, version_id: String) -> Result<Kept> {
-    let lock = repeat(|| store.retention(once.key, &version_id)).await?;
+    let lock = store.retention(once.key, &version_id).await?;
     if !lock.is_some_and(|lock| holds(lock, once.lock)) {
         let wanted = stronger(lock, once.lock);
-        repeat(|| store.set_retention(once.key, &version_id, wanted)).await?;
+        store.set_retention(once.key, &version_id, wanted).await?;
     }
     fresh(store, once, Some(version_id)).await
 }

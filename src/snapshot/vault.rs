@@ -5,6 +5,7 @@ use crate::snapshot::{
     ChunkRef, Snapshot, SnapshotId, layout, object, prunes::read_prunes, transport,
 };
 use crate::store::Store;
+use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -109,9 +110,12 @@ impl Vault {
                 "{place}: {size} bytes are more than any snapshot object has; it is refused"
             )));
         }
-        let version = Some(at.version_id.as_str());
-        let fetched = transport::repeat(|| self.store.get(&at.key, version, None)).await?;
-        let snapshot = Snapshot::decode(&fetched.body).map_err(|error| match error {
+        let (snapshot, body) = match self.decode(at).await {
+            // Bytes may have been damaged on the way.
+            Err(Error::Format(_)) => self.decode(at).await,
+            decoded => decoded,
+        }
+        .map_err(|error| match error {
             Error::Format(why) => Error::Format(format!("{place}: {why}")),
             other => other,
         })?;
@@ -123,10 +127,16 @@ impl Vault {
             )));
         }
         Ok(Loaded {
-            blake3: Blake3::of(&fetched.body),
+            blake3: Blake3::of(&body),
             snapshot,
             at: at.clone(),
         })
+    }
+
+    async fn decode(&self, at: &SnapshotRef) -> Result<(Snapshot, Bytes)> {
+        let version = Some(at.version_id.as_str());
+        let fetched = self.store.get(&at.key, version, None).await?;
+        Ok((Snapshot::decode(&fetched.body)?, fetched.body))
     }
 
     /// The highest id, suspect or not: the parent of the next snapshot. None in an empty vault.

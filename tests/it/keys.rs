@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use aws_sdk_s3::types::EncodingType;
 use tidelock::model::RelPath;
 use tidelock::model::key::{KeyBase, KeyPath};
 
-use crate::support::{Library, Lock, TestStore, on_both, rclone};
+use crate::support::{Bucket, Library, Lock, TestStore, on_both, run_rclone};
 
 /// Names with all that the escaping could turn on. Left out: what rclone itself can't store, a lone `‛` before a plain
 /// character; the second of NFC and NFD twins, which it skips; what MinIO refuses, `. ` and the like.
@@ -78,9 +77,10 @@ async fn f10_keys_are_those_that_rclone_makes(store: TestStore) {
         let path = RelPath::new(*name);
         expected.insert(base.key_of(&path).key, path);
     }
-    rclone_sync(&store, &library, &format!("{bucket}/lib"));
+    let bucket = Bucket::new(&store, &bucket);
+    run_rclone(&store, "sync", library.path(), &bucket, &[]);
 
-    let found = keys(&store, &bucket).await;
+    let found = bucket.keys().await;
     assert_eq!(found, expected.keys().cloned().collect::<Vec<_>>());
     for key in found {
         let path = expected.remove(&key).map(KeyPath::Path);
@@ -88,49 +88,3 @@ async fn f10_keys_are_those_that_rclone_makes(store: TestStore) {
     }
 }
 on_both!(f10_keys_are_those_that_rclone_makes);
-
-fn rclone_sync(store: &TestStore, library: &Library, to: &str) {
-    assert_cmd::Command::new(rclone())
-        .args(["--config", "", "--retries", "1", "sync"])
-        .arg(library.path())
-        .arg(format!(":s3:{to}"))
-        .env("RCLONE_S3_PROVIDER", "Other")
-        .env("RCLONE_S3_ENDPOINT", &store.endpoint)
-        .env("RCLONE_S3_ACCESS_KEY_ID", &store.access_key)
-        .env("RCLONE_S3_SECRET_ACCESS_KEY", &store.secret_key)
-        .assert()
-        .success();
-}
-
-/// All keys of a bucket, in the order of their bytes.
-async fn keys(store: &TestStore, bucket: &str) -> Vec<String> {
-    let client = store.client();
-    let listed = client.list_objects_v2().bucket(bucket);
-    let page = listed
-        .encoding_type(EncodingType::Url)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(page.is_truncated(), Some(false));
-    let mut keys: Vec<String> = page
-        .contents()
-        .iter()
-        .map(|object| url_decode(object.key().unwrap()))
-        .collect();
-    keys.sort_unstable();
-    keys
-}
-
-fn url_decode(text: &str) -> String {
-    let mut pieces = text.split('%');
-    let mut bytes = pieces
-        .next()
-        .unwrap_or_default()
-        .replace('+', " ")
-        .into_bytes();
-    for piece in pieces {
-        bytes.push(u8::from_str_radix(&piece[..2], 16).unwrap());
-        bytes.extend(piece[2..].replace('+', " ").bytes());
-    }
-    String::from_utf8(bytes).unwrap()
-}

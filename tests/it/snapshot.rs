@@ -204,8 +204,9 @@ async fn the_documented_recipe_restores_a_file_by_hand(store: TestStore) {
         vault.store().put(garbage).await.unwrap();
     }
 
-    let docs = include_str!("../../src/snapshot/docs/format.md");
-    let (_, recipe) = docs.split_once("```sh\n").unwrap();
+    let docs = include_str!("../../docs/restore.md");
+    let (_, by_hand) = docs.split_once("\n## By hand\n").unwrap();
+    let (_, recipe) = by_hand.split_once("```sh\n").unwrap();
     let (recipe, _) = recipe.split_once("```").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new("sh")

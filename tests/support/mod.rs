@@ -14,12 +14,25 @@
 //!
 //! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
 
+mod bucket;
+mod job;
 mod library;
+mod nobody;
+mod proxy;
+mod rclone;
+mod running;
 mod servers;
 mod store;
 mod tree;
+mod vault;
 
+pub(crate) use bucket::{Bucket, Version, url_decode};
+pub(crate) use job::{Job, Ran, borrowed, files_and_bytes};
 pub(crate) use library::{Library, contents};
+pub(crate) use nobody::{Nobody, is_root};
+pub(crate) use proxy::{Fault, Proxy, Rule, Traffic};
+pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
+pub(crate) use running::{Running, SLOW};
 pub(crate) use servers::{StoreKind, rclone};
 pub(crate) use store::{Lock, TestStore, stores};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
@@ -60,3 +73,16 @@ macro_rules! on_both {
     )+};
 }
 pub(crate) use on_both;
+
+/// As [`on_both!`], for what happens on this side of the store: `name::minio` alone.
+macro_rules! on_minio {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn minio() {
+                $crate::support::on_store($crate::support::StoreKind::Minio, super::$name);
+            }
+        }
+    )+};
+}
+pub(crate) use on_minio;

@@ -1,5 +1,6 @@
 //! A store as a test sees it: buckets made and looked at through the SDK alone, and the built binary pointed at it.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -75,6 +76,14 @@ impl TestStore {
         }
     }
 
+    /// The same store under another address, seen from the same machine.
+    pub(crate) fn through(&self, endpoint: &str) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The home folder of [`Self::tidelock`].
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
@@ -122,7 +131,19 @@ impl TestStore {
 
     /// `tidelock` without any argument, for a test that gives them all; the same clean environment.
     pub(crate) fn bare_tidelock(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidelock"));
+        Command::from_std(self.clean_command(env!("CARGO_BIN_EXE_tidelock")))
+    }
+
+    /// As [`Self::tidelock`], for a test that handles the process itself.
+    pub(crate) fn std_tidelock(&self, verb: &str) -> std::process::Command {
+        let mut command = self.clean_command(env!("CARGO_BIN_EXE_tidelock"));
+        command.args([verb, "--endpoint", &self.endpoint, "--path-style"]);
+        command
+    }
+
+    /// A program in an environment that has nothing but this machine's home and credentials for this store.
+    pub(crate) fn clean_command(&self, program: impl AsRef<OsStr>) -> std::process::Command {
+        let mut command = std::process::Command::new(program);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -64,6 +64,10 @@ pub(super) async fn settle(
                 return Ok(None);
             }
             match make(store, plan, retrier, events).await? {
+                // It is what it was made to be, and that has been said.
+                Ok(info) if info.versioned == plan.lock && info.lock == plan.lock => {
+                    return Ok(None);
+                }
                 Ok(info) => info,
                 Err(steps) => return Ok(Some(steps)),
             }

@@ -41,15 +41,12 @@ impl Questions {
             flags.library = Some(path.into());
         }
         if known.sync.is_none() {
-            self.say(
-                "The sync target is a mirror: plain objects, the same as the folder, readable by \
-                 any S3 tool.",
-            );
+            self.say("The sync target is a mirror of the library: plain objects, for any S3 tool.");
             self.setting("Sync target, as s3://BUCKET/PREFIX", "sync.to", "", flags)?;
         }
         if known.backup.is_none() {
             self.say(
-                "The backup target keeps every version under lock. Use another bucket, best in \
+                "The backup target keeps every version, locked. Use another bucket, at best of\n\
                  another account.",
             );
             self.setting(
@@ -61,7 +58,7 @@ impl Questions {
             self.say("No version can be deleted before its lock retention is over.");
             self.setting("Lock retention", "backup.retention", "60d", flags)?;
             self.say(
-                "Governance locks can be lifted by a special permission, compliance locks by \
+                "Governance locks can be lifted with a special permission, compliance locks by\n\
                  nobody.",
             );
             self.setting("Lock mode", "backup.mode", "governance", flags)?;
@@ -77,7 +74,7 @@ impl Questions {
     ) -> Result<()> {
         let has = |name: &str| known.record[name].is_string();
         if !has("endpoint") && !has("provider") {
-            let answer = self.ask("Is it Amazon's S3? (yes, no)", "yes")?;
+            let answer = self.ask("Is it Amazon S3? (yes, no)", "yes")?;
             if !answer.to_ascii_lowercase().starts_with('y') {
                 let question = "Endpoint, such as https://s3.example.org";
                 self.setting(question, "endpoint", "", flags)?;
@@ -95,7 +92,7 @@ impl Questions {
 
     /// Keys are used by this command alone, as if their variables had been set.
     fn keys(&mut self, environment: &mut Environment) -> Result<()> {
-        self.say("Keys are used now and written nowhere. Leave empty for what the AWS tools use.");
+        self.say("Keys are used now and written nowhere. Empty means: what the AWS tools use.");
         let id = self.ask("Access key ID", "")?;
         if id.is_empty() {
             return Ok(());

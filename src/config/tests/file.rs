@@ -30,7 +30,7 @@ fn f58_what_is_wrong_in_the_file_is_named_by_line_and_key() {
         ),
         (
             "[backup]\nretention = \"60 dayz\"\n",
-            "tidelock.toml:2: backup.retention = \"60 dayz\" is no duration; write a number with \
+            "tidelock.toml:2: backup.retention = \"60 dayz\" is not a duration; write a number with \
              a unit, such as 60d, 1y, 5h or 30m",
         ),
         (
@@ -39,7 +39,7 @@ fn f58_what_is_wrong_in_the_file_is_named_by_line_and_key() {
         ),
         (
             "memory = \"lots\"\n",
-            "tidelock.toml:1: memory = \"lots\" is no size; write a size such as 64M or 8MiB",
+            "tidelock.toml:1: memory = \"lots\" is not a size; write a size such as 64M or 8MiB",
         ),
         (
             "[sync]\nendpoint = \"https://user:canary@host\"\n",
@@ -49,7 +49,7 @@ fn f58_what_is_wrong_in_the_file_is_named_by_line_and_key() {
         ),
         (
             "[sync]\nto = \"s3://My_Bucket/x\"\n",
-            "tidelock.toml:2: sync.to = \"s3://My_Bucket/x\" is no target: the bucket's name may only \
+            "tidelock.toml:2: sync.to = \"s3://My_Bucket/x\" is not a target: the bucket's name may only \
              have lower-case letters, digits, dots and hyphens",
         ),
         (

@@ -20,7 +20,7 @@ fn a_wrong_variable_or_flag_is_named() {
     let case = Case::new(FILE).variable("TIDELOCK_BACKUP_RETENTION", "soon");
     assert!(
         case.usage(RUN)
-            .starts_with("TIDELOCK_BACKUP_RETENTION: \"soon\" is no duration"),
+            .starts_with("TIDELOCK_BACKUP_RETENTION: \"soon\" is not a duration"),
         "{}",
         case.usage(RUN)
     );

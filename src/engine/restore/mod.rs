@@ -141,7 +141,7 @@ fn announce(survey: &Survey, events: &Events) {
         bytes: survey.fetch,
     });
     events.send(Event::Note(format!(
-        "{} files selected, {} to download and write",
+        "files selected: {}; {} to download and write",
         survey.files,
         bytesize::ByteSize(survey.fetch)
     )));

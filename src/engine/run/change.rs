@@ -173,7 +173,7 @@ impl Run {
         }
         let needed = |task: &&Task| {
             let known = task.known.as_ref().filter(|_| task.same);
-            !known.is_some_and(|known| known.entry.stored.is_some())
+            known.is_none_or(|known| known.entry.stored.is_none())
         };
         let first: Vec<Task> = tasks.iter().filter(needed).cloned().collect();
         self.tally

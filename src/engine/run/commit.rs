@@ -71,7 +71,7 @@ impl Run {
             return if rescued.is_empty() {
                 Ok(())
             } else {
-                self.commit_rescued(rescued).await
+                self.commit_rescued(rescued, false).await
             };
         }
         self.events.send(Event::Phase("snapshot"));
@@ -85,17 +85,23 @@ impl Run {
         Ok(())
     }
 
-    /// Commits a snapshot of its own for rescued content: the parent's entries and the rescue.
-    pub(super) async fn commit_rescued(&mut self, rescued: Vec<Named>) -> Result<()> {
+    /// Commits a snapshot of its own for rescued content: the parent's entries and the rescue. It
+    /// is complete only where its parent is this run's own.
+    pub(super) async fn commit_rescued(
+        &mut self,
+        rescued: Vec<Named>,
+        complete: bool,
+    ) -> Result<()> {
         self.check_leases().await?;
-        let loaded = self.write(View::Base, false, rescued).await?;
+        let loaded = self.write(View::Base, complete, rescued).await?;
         let base = self.base_of(&loaded);
         self.state.call(move |state| state.set_base(&base)).await?;
         self.take_over_as_latest(loaded);
         Ok(())
     }
 
-    async fn write(&self, view: View, complete: bool, rescued: Vec<Named>) -> Result<Loaded> {
+    async fn write(&self, view: View, complete: bool, mut rescued: Vec<Named>) -> Result<Loaded> {
+        rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
         let Some(backup) = &self.backup else {
             return Err(crate::model::Error::Failed("no backup target".to_owned()));
         };

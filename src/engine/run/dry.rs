@@ -4,7 +4,31 @@ use super::Run;
 use crate::library::Library;
 use crate::model::{Action, Event, ExitCode, RelPath, Result, Side};
 use crate::plan::{DeleteVerdict, Mirror, Plan, Task};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// How often each action is planned on each side.
+#[derive(Default)]
+struct Planned(BTreeMap<(Option<Side>, Action), u64>);
+
+impl Planned {
+    /// One line a side: `sync: 2 upload, 1 delete`.
+    fn lines(&self) -> String {
+        if self.0.is_empty() {
+            return "nothing to do".to_owned();
+        }
+        let mut sides: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for ((side, action), count) in &self.0 {
+            let side = side.map_or("library", Side::as_str);
+            let part = format!("{count} {}", action.as_str());
+            sides.entry(side).or_default().push(part);
+        }
+        let lines = sides
+            .iter()
+            .map(|(side, parts)| format!("{side}: {}", parts.join(", ")));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
 
 impl Run {
     /// Tells what a run would do, as far as that can be known without reading any file.
@@ -14,8 +38,9 @@ impl Run {
         library: Arc<Library>,
         scan_errors: bool,
     ) -> Result<()> {
+        let mut all = Planned::default();
         for task in &plan.tasks {
-            self.predict(task).await?;
+            self.predict(task, &mut all).await?;
         }
         let look = self.look_beforehand(&plan.tasks, &library, false).await;
         if self.is_doubtful(&plan.tasks, &plan, look) {
@@ -25,7 +50,7 @@ impl Run {
             self.events.send(Event::Warning(text.to_owned()));
         }
         for path in &plan.special {
-            self.planned(path, Action::Skip, None, 0);
+            self.planned(&mut all, path, Action::Skip, None, 0);
         }
         let verdict = self.judge(&plan, scan_errors).await?;
         let action = match &verdict {
@@ -34,6 +59,7 @@ impl Run {
         };
         for extra in &plan.extras {
             self.planned(
+                &mut all,
                 &extra.object.path,
                 action,
                 Some(Side::Sync),
@@ -42,9 +68,12 @@ impl Run {
         }
         if action == Action::Refuse {
             for known in &plan.gone {
-                self.planned(&known.entry.path, Action::Carry, None, known.entry.size());
+                let (path, size) = (&known.entry.path, known.entry.size());
+                self.planned(&mut all, path, Action::Carry, None, size);
             }
         }
+        let text = format!("dry run, nothing was touched; planned:\n{}", all.lines());
+        self.events.send(Event::Note(text));
         if let DeleteVerdict::Refused { why, override_flag } = verdict {
             self.raise(ExitCode::Refused);
             return Err(self.refusal(&plan, &why, &override_flag));
@@ -55,7 +84,7 @@ impl Run {
         Ok(())
     }
 
-    async fn predict(&self, task: &Task) -> Result<()> {
+    async fn predict(&self, task: &Task, all: &mut Planned) -> Result<()> {
         let (path, size) = (&task.seen.path, task.seen.size);
         let moved = !task.same && self.memory.is_like(size, task.seen.mtime).await?;
         let backs_up = self.backup.is_some() && self.which.backs_up();
@@ -70,7 +99,7 @@ impl Run {
             } else {
                 Action::Upload
             };
-            self.planned(path, action, Some(Side::Backup), size);
+            self.planned(all, path, action, Some(Side::Backup), size);
         }
         let send = if moved { Action::Copy } else { Action::Upload };
         let actions: &[Action] = match &task.mirror {
@@ -84,12 +113,20 @@ impl Run {
             Mirror::Unknown { .. } | Mirror::Foreign { .. } => &[send],
         };
         for &action in actions {
-            self.planned(path, action, Some(Side::Sync), size);
+            self.planned(all, path, action, Some(Side::Sync), size);
         }
         Ok(())
     }
 
-    fn planned(&self, path: &RelPath, action: Action, side: Option<Side>, size: u64) {
+    fn planned(
+        &self,
+        all: &mut Planned,
+        path: &RelPath,
+        action: Action,
+        side: Option<Side>,
+        size: u64,
+    ) {
+        *all.0.entry((side, action)).or_default() += 1;
         let path = path.clone();
         self.events.send(Event::File {
             path,
@@ -98,5 +135,24 @@ impl Run {
             size,
             planned: true,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_planned_is_counted_a_line_a_side() {
+        let mut all = Planned::default();
+        assert_eq!(all.lines(), "nothing to do");
+        for (side, action, count) in [
+            (Some(Side::Sync), Action::Delete, 1),
+            (Some(Side::Sync), Action::Upload, 2),
+            (None, Action::Skip, 3),
+        ] {
+            all.0.insert((side, action), count);
+        }
+        assert_eq!(all.lines(), "library: 3 skip\nsync: 2 upload, 1 delete");
     }
 }

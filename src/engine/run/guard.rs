@@ -221,9 +221,14 @@ impl Run {
             0 => String::new(),
             more => format!(" and {more} more (-v names all)"),
         };
+        let outcome = if self.settings.run.dry_run {
+            "A run would delete nothing; uploads and the backup would go on"
+        } else {
+            "Nothing was deleted; uploads and the backup went on"
+        };
         Error::Refused(format!(
-            "{place}: {why}: {}{more}. Nothing was deleted; uploads and the backup went on. If \
-             these deletes are meant, run once more with {override_flag}",
+            "{place}: {why}: {}{more}. {outcome}. If these deletes are meant, run once more with \
+             {override_flag}",
             named.join(", ")
         ))
     }

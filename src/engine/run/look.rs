@@ -6,11 +6,15 @@ use crate::engine::buffers::Buffers;
 use crate::engine::client::Client;
 use crate::engine::listing::Listing;
 use crate::engine::memory::known;
+use crate::engine::mirror::MirrorWriter;
 use crate::engine::stop::Why;
 use crate::engine::transfer::Transfer;
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
-use crate::model::{Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, StoreErrorKind};
+use crate::model::{
+    Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, StoreError, StoreErrorKind,
+    StoreResult,
+};
 use crate::plan::{CompareOptions, Comparer, Extra, MirrorObject, Plan, check_empty};
 use crate::state::View;
 use crate::store::Object;
@@ -45,6 +49,10 @@ impl Run {
             Ok(scanned) => scanned,
             Err(ScanError::Root(problem)) => return Err(self.no_library(problem).await),
             Err(ScanError::Other(error)) => return Err(self.as_stop(error)),
+        };
+        let listed = match listed {
+            Some(Ok(listing)) => Some(self.proven(listing).await?),
+            other => other,
         };
         let (listing, listing_failed) = self.usable(listed)?;
         let library = Library::open(&root, &settings)
@@ -107,22 +115,69 @@ impl Run {
         }
     }
 
-    /// A listing that breaks its own rules stops the mirror, not the backup.
-    fn usable(
-        &mut self,
-        listed: Option<crate::model::StoreResult<Listing>>,
-    ) -> Result<(Option<Listing>, bool)> {
+    /// A listing that can't be had, or that breaks its own rules, stops the mirror, not the backup.
+    fn usable(&mut self, listed: Option<StoreResult<Listing>>) -> Result<(Option<Listing>, bool)> {
+        use StoreErrorKind::{Invalid, Server, Throttled};
         match listed {
             None => Ok((None, false)),
             Some(Ok(listing)) => Ok((Some(listing), false)),
-            Some(Err(error)) if error.kind == StoreErrorKind::Invalid && self.backup.is_some() => {
+            Some(Err(error)) if !matches!(error.kind, Invalid | Server | Throttled) => {
+                Err(error.into())
+            }
+            Some(Err(error)) if self.backup.is_some() && self.which.backs_up() => {
                 self.tally.sync_failed.one();
                 self.fail(error.place.clone(), "list", error.to_string());
                 self.sync = None;
                 Ok((None, true))
             }
-            Some(Err(error)) => Err(error.into()),
+            Some(Err(error)) => Err(Error::Partial(format!(
+                "{error}. Nothing was written or deleted on the mirror; run again"
+            ))),
         }
+    }
+
+    /// A listing that lacks what was mirrored is compared with the objects themselves: they may be
+    /// deleted, or the listing may be one that ended early.
+    async fn proven(&self, listing: Listing) -> Result<StoreResult<Listing>> {
+        let Some(sync) = &self.sync else {
+            return Ok(Ok(listing));
+        };
+        for key in self.lacking(sync, &listing).await? {
+            match sync.look(&key).await {
+                Ok(None) => {}
+                Ok(Some(_)) => return Ok(Err(lacks(sync.client(), &key))),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(Ok(listing))
+    }
+
+    /// Some of the keys whose objects are remembered but not listed: the first, the second, the
+    /// fourth, and so on, so that the number of requests stays small.
+    async fn lacking(&self, sync: &MirrorWriter, listing: &Listing) -> Result<Vec<String>> {
+        let mut some = Vec::new();
+        let mut count: u64 = 0;
+        let mut listed = listing.objects.iter().map(|object| &object.path).peekable();
+        let mut rows = self.state.rows(View::Merged);
+        while let Some(found) = rows.next().await? {
+            let entry = found.row.entry;
+            if entry.sync_etag.is_none() {
+                continue;
+            }
+            while listed.next_if(|path| **path < entry.path).is_some() {}
+            if listed.peek() == Some(&&entry.path) {
+                continue;
+            }
+            let key = sync.key(&entry.path);
+            if listing.long.contains_key(&key) {
+                continue;
+            }
+            count += 1;
+            if count.is_power_of_two() {
+                some.push(key);
+            }
+        }
+        Ok(some)
     }
 
     async fn compare(
@@ -237,7 +292,7 @@ impl Run {
         let renewed = self.tally.renewed.get();
         let until = self
             .protected_until()
-            .map(|until| format!(", protected until {until}"));
+            .map(|until| format!(", protected until {until:.0}"));
         Error::Refused(format!(
             "{problem} Nothing was stored and nothing was deleted; {renewed} locks renewed{}.",
             until.unwrap_or_default()
@@ -246,7 +301,7 @@ impl Run {
 
     fn emptied(&self, path: &Path, known: u64) -> Error {
         Error::Refused(format!(
-            "the library at {} has no files, though {known} are known: is its disk unplugged? \
+            "the library at {} has no files, and had {known} before: is its disk unplugged? \
              Nothing was stored and nothing was deleted. If it is meant to be empty, run again \
              with --allow-empty --max-delete {known}",
             path.display()
@@ -254,7 +309,19 @@ impl Run {
     }
 }
 
-async fn read_listing(sync: Option<Client>) -> Option<crate::model::StoreResult<Listing>> {
+fn lacks(client: &Client, key: &str) -> StoreError {
+    StoreError {
+        kind: StoreErrorKind::Invalid,
+        operation: "ListObjectsV2",
+        place: client.target.to_string(),
+        message: format!(
+            "the listing lacks {key}, which is there; it can't be trusted, so nothing is decided \
+             on it"
+        ),
+    }
+}
+
+async fn read_listing(sync: Option<Client>) -> Option<StoreResult<Listing>> {
     match sync {
         Some(client) => Some(Listing::read(&client).await),
         None => None,

@@ -8,6 +8,7 @@ use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
+use crate::engine::steady::Steady;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
@@ -17,7 +18,7 @@ use crate::model::{
 };
 use crate::snapshot::{Claims, Loaded, Vault, read_ledger};
 use crate::state::{Base, Opened, Row, Standing, State, StateHandle, StateKey, state_file};
-use crate::store::{ConnectOptions, S3Store, Store};
+use crate::store::{ConnectOptions, ListRequest, S3Store, Store};
 use futures::StreamExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -267,6 +268,17 @@ impl Run {
             .await
     }
 
+    /// Whether every version and upload that this run and those before have left is named.
+    fn has_named_all(&self, progress: &Progress) -> bool {
+        let unresolved = self
+            .backup
+            .as_ref()
+            .is_some_and(|backup| backup.versions.left_unresolved());
+        // What died before may have left something of a file that this run did not get to.
+        let all_seen = !self.leftovers || self.exit == ExitCode::Done;
+        progress.concluded && all_seen && !unresolved
+    }
+
     /// Gives everything back, whatever the run came to.
     pub(super) async fn close(&mut self, progress: &Progress) {
         let done = self.exit == ExitCode::Done && !self.settings.run.dry_run && progress.wrote;
@@ -280,10 +292,7 @@ impl Run {
                 tracing::warn!(%error, "the state could not note the end of the run");
             }
         }
-        let named = !matches!(
-            self.exit,
-            ExitCode::Interrupted | ExitCode::Resumable | ExitCode::Failed | ExitCode::Held
-        );
+        let named = self.has_named_all(progress);
         for lease in std::mem::take(&mut self.leases) {
             let clean = if progress.wrote {
                 named
@@ -354,8 +363,14 @@ impl Connector<'_> {
         let client = self
             .client(Side::Sync, &sync.target, &sync.connection)
             .await?;
-        // The first answer shows whether endpoint, bucket and keys are right.
-        client.call(|store| store.now()).await?;
+        // Shows whether endpoint, bucket and keys are right before anything is written elsewhere.
+        // Not by a HEAD: its refusals do not say why.
+        let first = ListRequest {
+            prefix: sync.target.listing_prefix(),
+            max_keys: Some(1),
+            ..ListRequest::default()
+        };
+        client.call(|store| store.list(&first)).await?;
         let client = Self::patient(client);
         let (class, sse) = (sync.storage_class.clone(), sync.sse.clone());
         Ok(Arc::new(MirrorWriter::new(client, class, sse)))
@@ -383,7 +398,8 @@ impl Connector<'_> {
         }
         consent(backup, self.settings.run.yes)?;
         let client = Self::patient(client);
-        let vault = Vault::new(Arc::clone(&client.store), backup.target.clone());
+        let steady = Steady::new(Arc::clone(&client.store), client.retrier.clone());
+        let vault = Vault::new(Arc::new(steady), backup.target.clone());
         let versions = Versions::new(
             client,
             backup.mode,
@@ -515,7 +531,7 @@ async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle
     let file = state_of(settings);
     let process = crate::engine::host::Process::current();
     let now: Time = crate::model::time::local_now();
-    let holder = format!("pid {} on {} since {now}", process.pid, process.host);
+    let holder = format!("pid {} on {} since {now:.0}", process.pid, process.host);
     let opened = tokio::task::spawn_blocking(move || State::open(&file, &holder, now)).await;
     let (state, opened) =
         opened.map_err(|error| Error::Failed(format!("opening the state: {error}")))??;

@@ -28,6 +28,9 @@ pub(super) struct Doomed {
 /// Objects rescued at a time; each may need a part in memory.
 const AT_A_TIME: usize = 4;
 
+/// An object that changes again whenever it is looked at is left alone in the end.
+const ROUNDS: u32 = 5;
+
 impl Run {
     /// Rescues the mirror's objects that these tasks would overwrite, commits a snapshot that
     /// names them, and clears the tasks.
@@ -56,13 +59,13 @@ impl Run {
             .await?;
         let rescued: Vec<Named> = rescued.into_iter().flatten().collect();
         if !rescued.is_empty() {
-            self.commit_rescued(rescued).await?;
+            self.commit_rescued(rescued, false).await?;
         }
         Ok(())
     }
 
-    /// Rescues what is about to be deleted and no committed snapshot knows. Objects that changed
-    /// since the listing are left alone.
+    /// Rescues what is about to be deleted and no committed snapshot knows. What changed since
+    /// the listing is looked at again; what is gone by then needs nothing.
     pub(super) async fn rescue_doomed(&mut self, extras: Vec<Extra>) -> Result<Doomed> {
         let (Some(sync), Some(backup)) = (self.sync.clone(), &self.backup) else {
             return Ok(Doomed {
@@ -71,23 +74,41 @@ impl Run {
             });
         };
         let versions = Arc::clone(&backup.versions);
-        let (safe, unknown): (Vec<_>, Vec<_>) = extras.into_iter().partition(is_committed);
+        let (safe, mut unknown): (Vec<_>, Vec<_>) = extras.into_iter().partition(is_committed);
         let mut doomed = Doomed {
             extras: safe,
             rescued: Vec::new(),
         };
-        let this = &*self;
+        for _ in 0..ROUNDS {
+            if unknown.is_empty() {
+                return Ok(doomed);
+            }
+            let changed = self
+                .rescue_extras(&sync, &versions, unknown, &mut doomed)
+                .await?;
+            unknown = self.look_again(&sync, changed).await?;
+        }
+        self.leave(unknown);
+        Ok(doomed)
+    }
+
+    /// Returns those that are no longer what was seen.
+    async fn rescue_extras(
+        &self,
+        sync: &MirrorWriter,
+        versions: &Versions,
+        unknown: Vec<Extra>,
+        doomed: &mut Doomed,
+    ) -> Result<Vec<Extra>> {
+        let mut changed = Vec::new();
         let mut rescues = stream::iter(unknown)
-            .map(|extra| {
-                let (sync, versions) = (&sync, &versions);
-                async move {
-                    let object = &extra.object;
-                    let path = rescue_path(&object.path);
-                    let named = this
-                        .rescue_object(sync, versions, &path, &object.key, &object.etag)
-                        .await;
-                    (extra, named)
-                }
+            .map(|extra| async move {
+                let object = &extra.object;
+                let path = rescue_path(&object.path);
+                let named = self
+                    .rescue_object(sync, versions, &path, &object.key, &object.etag)
+                    .await;
+                (extra, named)
             })
             .buffered(AT_A_TIME);
         while let Some((extra, named)) = rescues.next().await {
@@ -96,13 +117,12 @@ impl Run {
                     doomed.rescued.push(named);
                     doomed.extras.push(extra);
                 }
-                Ok(None) => {}
+                Ok(None) => changed.push(extra),
                 Err(error) if ends_the_run(&error) => return Err(error),
-                Err(error) => this.not_rescued(&extra.object.path, &error),
+                Err(error) => self.not_rescued(&extra.object.path, &error),
             }
         }
-        drop(rescues);
-        Ok(doomed)
+        Ok(changed)
     }
 
     /// A task whose object can't be rescued (archived, or not readable with these credentials)

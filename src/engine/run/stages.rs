@@ -131,6 +131,8 @@ pub(super) struct Progress {
     pub(super) complete: bool,
     /// Stopped by a signal or the budget.
     pub(super) stopped: Option<Why>,
+    /// Came to its end.
+    pub(super) concluded: bool,
 }
 
 impl Run {
@@ -178,10 +180,12 @@ impl Run {
         };
         self.renew_rows(progress).await?;
         self.commit(progress.complete, doomed.rescued).await?;
-        self.delete(doomed.extras).await?;
+        let whole = self.which.backs_up() && progress.complete;
+        self.delete(doomed.extras, whole).await?;
         progress.refusal = self.suspect_refusal().or(progress.refusal.take());
         self.settle_lost(progress).await?;
         self.conclude(progress, doubt);
+        progress.concluded = true;
         Ok(())
     }
 

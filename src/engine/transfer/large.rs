@@ -40,7 +40,11 @@ impl Transfer {
     async fn may_be_stored(&self, task: &Task) -> Result<bool> {
         let seen = &task.seen;
         let same_size = |known: &Known| known.entry.size() == seen.size;
-        Ok(task.hardlink.is_some()
+        let path = task.seen.path.clone();
+        let now = self.memory.state().get(path).await?;
+        let same_now = now.is_some_and(|found| found.row.entry.size() == seen.size);
+        Ok(same_now
+            || task.hardlink.is_some()
             || task.known.as_ref().is_some_and(same_size)
             || matches!(&task.mirror, Mirror::Unknown { size, .. } if *size == seen.size)
             || self.memory.is_like(seen.size, seen.mtime).await?)
@@ -190,20 +194,21 @@ impl Transfer {
             known: &opened.known,
         };
         let content = sending.send_all().await;
-        self.first_failure(&opened.sessions).await?;
+        self.first_failure(task, &opened.sessions).await?;
         content
     }
 
     /// A target that dropped its upload makes the file start over; other failures are looked at
     /// when the upload is completed, so that the other target still gets the file.
-    async fn first_failure(&self, sessions: &[Session]) -> Result<(), Problem> {
+    async fn first_failure(&self, task: &Task, sessions: &[Session]) -> Result<(), Problem> {
         for session in sessions {
             let Some(error) = session.failure() else {
                 continue;
             };
             if error.kind == StoreErrorKind::NoSuchUpload {
-                self.forget(session).await.map_err(Problem::state)?;
-                return Err(Problem::Restart);
+                let session = std::slice::from_ref(session);
+                self.give_up(session).await.map_err(Problem::state)?;
+                return Err(Problem::Restart(task.mirror.clone()));
             }
             if sessions.len() == 1 || super::ends_the_run(&error.clone().into()) {
                 let stage = session.client.side.as_str();
@@ -236,8 +241,7 @@ impl Transfer {
         };
         let (backup, sync) = tokio::join!(backup, sync);
         if purged(&backup) || purged(&sync) {
-            self.give_up(sessions).await.map_err(Problem::state)?;
-            return Err(Problem::Restart);
+            return Err(self.start_over(placing, sessions, backup, sync).await);
         }
         let (backup, referenced) = match backup {
             Some(Ok((locked, true))) => (None, Some(locked)),
@@ -247,6 +251,30 @@ impl Transfer {
         };
         let places = self.settle(placing, backup, sync).await?;
         Ok((places.backup.or(referenced), places.sync))
+    }
+
+    /// One target has dropped its upload or parts of it. What the other has is not sent to it
+    /// again: a version is remembered, an object may be overwritten as long as it is this one.
+    async fn start_over(
+        &self,
+        placing: &Placing<'_>,
+        sessions: &[Session],
+        backup: Option<Result<(Locked, bool)>>,
+        sync: Option<Result<Placed>>,
+    ) -> Problem {
+        if let Err(error) = self.give_up(sessions).await {
+            return Problem::state(error);
+        }
+        if let Some(Ok((locked, _))) = backup {
+            let known = self.known(placing, Some(locked), None);
+            if let Err(error) = self.memory.remember(known).await {
+                return Problem::state(error);
+            }
+        }
+        Problem::Restart(match sync {
+            Some(Ok(Placed::Done(etag))) => Mirror::Cleared { etag },
+            _ => placing.task.mirror.clone(),
+        })
     }
 
     /// The version, and whether it is another path's.

@@ -82,8 +82,8 @@ enum Problem {
     Changed,
     /// It is gone.
     Gone,
-    /// The store dropped the parts; the file starts over.
-    Restart,
+    /// The store dropped the parts; the file starts over, with what the mirror has by now.
+    Restart(Mirror),
     /// See [`Outcome::Deferred`].
     Rescue(Mirror),
     /// Anything else.
@@ -168,11 +168,11 @@ impl Transfer {
                     return Ok(Outcome::Deferred(task));
                 }
                 Problem::Failed { stage, error } => return self.failed(task, stage, error),
-                Problem::Restart if last => {
+                Problem::Restart(_) if last => {
                     let error = Error::Failed("the store keeps dropping its parts".to_owned());
                     return self.failed(task, "backup", error);
                 }
-                Problem::Restart => {}
+                Problem::Restart(mirror) => task.mirror = mirror,
                 Problem::Changed if last => break,
                 Problem::Changed => {
                     believe = false;

@@ -4,7 +4,7 @@ use crate::engine::buffers::{Buffers, Share};
 use crate::library::{Library, OpenFile, ReadError};
 use crate::model::etag::{Expected, Matcher};
 use crate::model::subtree::{self, PartHash};
-use crate::model::{Blake3, Content, Crc64, RelPath, Seen};
+use crate::model::{Blake3, Content, Crc64, RelPath, Seen, time};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -57,13 +57,13 @@ pub(super) struct Source {
 
 impl Source {
     /// Opens a file in whatever state it is now: one that changed since the scan is stored as it
-    /// is, as long as it keeps still from here on.
+    /// is, as long as it keeps still from here on. One that changed a moment ago is waited for.
     ///
     /// # Errors
-    /// `Gone`, or the system's reason.
+    /// `Gone`, `Changed` if it does not keep still, or the system's reason.
     pub(super) async fn open(library: &Arc<Library>, path: &RelPath) -> Result<Self, ReadError> {
         let (library, path) = (Arc::clone(library), path.clone());
-        blocking(move || {
+        let source = blocking(move || {
             let file = library.open_as_is(&path)?;
             let seen = file.seen().clone();
             Ok(Self {
@@ -71,7 +71,12 @@ impl Source {
                 seen,
             })
         })
-        .await
+        .await?;
+        if let Some(rest) = source.file.unsettled(time::local_now()) {
+            tokio::time::sleep(rest).await;
+            source.check_unchanged().await?;
+        }
+        Ok(source)
     }
 
     /// Reads one part.

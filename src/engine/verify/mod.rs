@@ -8,6 +8,7 @@
 //! Memory is bounded by 16 bytes a version beside a few chunks.
 
 mod bytes;
+mod covered;
 mod mentions;
 mod probe;
 
@@ -17,9 +18,10 @@ pub use probe::{Expected, Problem, Seen, look_at};
 use crate::engine::kept::{Kept, NamedChunk, VersionName};
 use crate::engine::retry::Retrier;
 use crate::engine::stop::Why;
+use crate::model::key::{KeyBase, KeyPath};
 use crate::model::{Entry, Error, Event, Events, Result, Stored, Time};
 use crate::plan::share_of_night;
-use crate::snapshot::{Finding, Loaded, SnapshotId, Vault};
+use crate::snapshot::{Finding, Loaded, SnapshotId, Vault, layout};
 use bytes::Reading;
 use futures::stream::{self, StreamExt};
 use std::collections::{HashMap, HashSet};
@@ -51,7 +53,7 @@ pub struct Damage {
     /// The entry, where it is about one.
     pub entry: Option<Box<Entry>>,
     /// What is wrong, in one word: `gone`, `size`, `checksum`, `bytes`, `lock`, `manifest`,
-    /// `refused`, `snapshot`, `chain`.
+    /// `refused`, `snapshot`, `chain`, `delete_marker`, `foreign_version`.
     pub problem: &'static str,
     /// What is wrong, for people.
     pub message: String,
@@ -117,7 +119,8 @@ pub async fn verify(
     };
     verifier.chain(&kept);
     verifier.snapshots(&kept.snapshots).await?;
-    verifier.versions(&kept, request.transfers).await?;
+    let named = verifier.versions(&kept, request.transfers).await?;
+    verifier.covered(named, &kept).await?;
     verifier.finish(kept).await
 }
 
@@ -214,7 +217,8 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    async fn versions(&mut self, kept: &Kept, transfers: usize) -> Result<()> {
+    /// Returns the names of all versions of files.
+    async fn versions(&mut self, kept: &Kept, transfers: usize) -> Result<HashSet<VersionName>> {
         let mut seen: HashSet<VersionName> = HashSet::new();
         let mut broken: Vec<Damage> = Vec::new();
         let chunks = self.vault.entries(kept.chunk_refs(), AHEAD);
@@ -244,6 +248,31 @@ impl Verifier<'_> {
         self.found.damage.extend(broken);
         for (job, problem) in outcomes {
             self.note(kept, job, problem);
+        }
+        Ok(seen)
+    }
+
+    /// What hides what snapshots name from tools that do not know versions.
+    async fn covered(&mut self, mut named: HashSet<VersionName>, kept: &Kept) -> Result<()> {
+        let chunks = kept.chunks.iter().map(NamedChunk::stored);
+        let snapshots = kept.snapshots.iter().map(snapshot_version);
+        named.extend(chunks.chain(snapshots).map(|it| VersionName::of(&it)));
+        let base = KeyBase::new(self.vault.target().key(layout::FILES));
+        for covered in covered::covered(self.vault, self.retrier, &named).await? {
+            let path = match base.path_of(&covered.key) {
+                Some(KeyPath::Path(path)) => path.display().into_owned(),
+                _ => covered.key,
+            };
+            let (problem, message) = if covered.marker {
+                let what = "a delete marker hides it: somebody deleted it. Its versions are there, \
+                            and restore gives them";
+                ("delete_marker", what)
+            } else {
+                let what = "a newer version, which no snapshot names and Tidelock did not write, \
+                            covers it. Its own versions are there, and restore gives them";
+                ("foreign_version", what)
+            };
+            self.damage(problem, path, message.to_owned(), Vec::new());
         }
         Ok(())
     }

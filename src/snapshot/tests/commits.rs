@@ -222,28 +222,6 @@ async fn a_failed_commit_is_not_visible_and_its_chunks_are_taken_by_the_next() {
 }
 
 #[tokio::test]
-async fn f29_a_store_that_is_busy_for_a_moment_is_asked_again() {
-    let (store, vault) = vault();
-    for operation in [
-        "PutObject",
-        "GetObjectRetention",
-        "ListObjectVersions",
-        "GetObject",
-    ] {
-        store.fail(Fault {
-            operation,
-            skip: 0,
-            kind: StoreErrorKind::Throttled,
-            done: false,
-        });
-    }
-    commit_on(&vault, None, entries(3)).await;
-    let loaded = vault.latest().await.expect("latest").expect("one");
-    assert_eq!(read(&vault, &loaded).await.len(), 3);
-    assert_eq!(store.unfired(), []);
-}
-
-#[tokio::test]
 async fn garbage_under_the_name_of_a_chunk_does_not_stand_in_its_way() {
     let (_, vault) = vault();
     let elsewhere = self::vault().1;

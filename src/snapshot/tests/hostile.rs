@@ -84,13 +84,13 @@ fn a_line_that_breaks_the_format_is_refused_by_name() {
         (
             "\"path\":\"m\"",
             "\"path_base64\":\"!\"",
-            "path_base64 is no base64",
+            "path_base64 is not base64",
         ),
         ("\"path\":\"m\",", "", "the line has no path"),
         ("\"path\":\"m\"", "\"path\":\"\\ud800\"", "not readable"),
         ("\"0644\"", "\"99\"", "m: refused: mode \"99\""),
         ("\"0644\"", "\"17777\"", "mode \"17777\""),
-        ("2026-01-02", "2026-13-02", "no time"),
+        ("2026-01-02", "2026-13-02", "is not an RFC 3339 time"),
         (
             "\"blake3\":\"",
             "\"blake3\":\"x",

@@ -128,7 +128,10 @@ impl Answer<'_> {
     fn advice(&self, kind: StoreErrorKind) -> Option<&'static str> {
         use StoreErrorKind::*;
         Some(match kind {
-            NoSuchBucket => "there is no such bucket; check its name and the endpoint, or make it",
+            NoSuchBucket => {
+                "there is no such bucket; check its name and the endpoint, or make it with \
+             `tidelock init`"
+            }
             Denied if self.operation.starts_with("Head") => {
                 "access denied, or the key is wrong (a HEAD does not say which)"
             }

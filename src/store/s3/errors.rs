@@ -114,10 +114,20 @@ fn of_credentials(error: &(dyn Error + 'static)) -> (StoreErrorKind, String) {
         let text = format!("the session's credentials ran out ({why}); log in again");
         return (StoreErrorKind::ExpiredCredentials, text);
     }
-    let text = format!(
-        "no usable credentials: {why}; set a profile, role_arn or keys for this target, or give \
-         plain AWS credentials"
+    let none = matches!(
+        find::<CredentialsError>(error),
+        Some(CredentialsError::CredentialsNotLoaded(_))
     );
+    let text = if none {
+        // Where it was looked for is a page of the SDK's own terms.
+        tracing::debug!(%why, "no credentials");
+        "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name an \
+         AWS profile that has them, or give this target keys of its own \
+         (TIDELOCK_SYNC_ACCESS_KEY_ID, TIDELOCK_SYNC_SECRET_ACCESS_KEY; the same with BACKUP)"
+            .to_owned()
+    } else {
+        format!("no usable credentials: {why}; check the profile, role_arn or keys of this target")
+    };
     (StoreErrorKind::BadCredentials, text)
 }
 

@@ -168,6 +168,8 @@ impl S3Store {
             .key(key)
             .set_version_id(version_id.map(str::to_owned))
             .set_range(range.map(|range| format!("bytes={}-{}", range.first, range.last)))
+            // The checksum is the whole object's; the SDK compares it.
+            .set_checksum_mode(range.is_none().then_some(ChecksumMode::Enabled))
             .send();
         let mut output = self.send("GetObject", key, &patience, request).await?;
         let body = self.collect(key, &mut output).await?;

@@ -1,0 +1,18 @@
+//! The main job, whole, by the built binary on real stores: mirror, lock, restore, and all that lies between.
+
+mod adopt;
+mod album;
+mod alone;
+mod changes;
+mod credentials;
+mod day_two;
+mod drift;
+mod elsewhere;
+mod format;
+mod guards;
+mod output;
+mod refusals;
+mod state;
+mod two_runs;
+mod unreadable;
+mod whole;
