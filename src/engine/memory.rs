@@ -1,6 +1,6 @@
 //! What is known of contents while a run goes on: the state, and what is being stored right now.
 
-use crate::model::{Blake3, Content, RelPath, Result, Time};
+use crate::model::{Blake3, Content, Kind, RelPath, Result, Time};
 use crate::plan::Known;
 use crate::state::{Change, Found, Row, StateHandle};
 use std::collections::HashMap;
@@ -110,8 +110,10 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// A row of the state as plans want it.
+/// A row of the state as plans want it. What a run without backup has made the base's is named by
+/// no snapshot.
 pub fn known(found: Found) -> Known {
+    let named = found.row.entry.kind != Kind::File || found.row.entry.stored.is_some();
     let Row {
         entry,
         identity,
@@ -123,7 +125,7 @@ pub fn known(found: Found) -> Known {
         identity,
         device,
         locked_until,
-        committed: found.committed,
+        committed: found.committed && named,
     }
 }
 

@@ -42,6 +42,14 @@ enum Way {
     Copy,
 }
 
+/// What is known of a write that succeeded.
+enum Wrote {
+    /// The store has answered with the new version.
+    Now(Written),
+    /// A version with this content was found, of this write or of any before.
+    Found(Written),
+}
+
 /// Writes versions of `<prefix>/files/…`.
 ///
 /// A write whose outcome is unknown is looked up before it is sent again, because a second locked
@@ -209,7 +217,7 @@ impl Versions {
         size: u64,
         crc: Crc64,
         write: F,
-    ) -> StoreResult<Written>
+    ) -> StoreResult<Wrote>
     where
         F: Fn() -> Fut,
         Fut: Future<Output = StoreResult<Written>> + Send,
@@ -231,7 +239,7 @@ impl Versions {
         crc: Crc64,
         write: F,
         uncertain: &mut bool,
-    ) -> StoreResult<Written>
+    ) -> StoreResult<Wrote>
     where
         F: Fn() -> Fut,
         Fut: Future<Output = StoreResult<Written>> + Send,
@@ -241,7 +249,7 @@ impl Versions {
             let error = match self.client.retrier.once(write()).await {
                 Ok(written) => match written.crc64nvme {
                     Some(theirs) if theirs != crc => return Err(self.damaged(key)),
-                    _ => return Ok(written),
+                    _ => return Ok(Wrote::Now(written)),
                 },
                 Err(error) => error,
             };
@@ -255,7 +263,7 @@ impl Versions {
                 && let Some(written) = self.look_up(key, size, crc).await?
             {
                 tracing::info!(key, ?kind, "a write with unknown outcome had succeeded");
-                return Ok(written);
+                return Ok(Wrote::Found(written));
             }
             pause?;
         }
@@ -302,20 +310,24 @@ impl Versions {
         let Some(written) = self.look_up(&key, content.size, content.crc64nvme).await? else {
             return Ok(None);
         };
-        self.finish(key, written, None, Way::Multipart)
+        self.finish(key, Wrote::Found(written), None, Way::Multipart)
             .await
             .map(Some)
     }
 
     /// Reads the lock back where that is due. `claimed` is the lock that the write was given, none
-    /// where the version may have an older one.
+    /// where the version may have an older one, as any that was found may.
     async fn finish(
         &self,
         key: String,
-        written: Written,
+        wrote: Wrote,
         claimed: Option<Retention>,
         way: Way,
     ) -> Result<Locked> {
+        let (written, claimed) = match wrote {
+            Wrote::Now(written) => (written, claimed),
+            Wrote::Found(written) => (written, None),
+        };
         let Some(version_id) = written.version_id else {
             let bucket = &self.client.target.bucket;
             return Err(Error::Refused(format!(
@@ -350,7 +362,12 @@ impl Versions {
         }
     }
 
-    async fn ensure_full(&self, stored: Stored) -> Result<Locked> {
+    /// The version with a full lock, which is set where it has none.
+    ///
+    /// # Errors
+    /// The store's, `NotFound` where the version is gone; `Refused` where it does not keep the
+    /// lock.
+    pub async fn ensure_full(&self, stored: Stored) -> Result<Locked> {
         let full = self.full_lock().await?;
         let found = self.lock_of(&stored).await?;
         // A minute less is no reason for a request: uploads take that long.

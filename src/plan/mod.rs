@@ -24,5 +24,5 @@ pub use keep::{Candidate, keep};
 pub use kind::{HEAD, Head, has_known_kind};
 pub use night::{NightShare, share_of_night};
 pub use policy::{Role, Scope, b2_commands, policy};
-pub use renew::renew_due;
+pub use renew::{Renewable, due_now, renew_due};
 pub use sweep::{GRACE, Naming, Sweep, sweep};

@@ -147,6 +147,11 @@ pub(super) fn bytes_of(
     }
 }
 
+/// The entry that a manifest's line has; none where it is refused.
+pub fn from_line(line: &[u8]) -> Option<Entry> {
+    decode(line).ok()
+}
+
 /// Reads a line without its end.
 ///
 /// # Errors

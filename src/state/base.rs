@@ -1,10 +1,10 @@
 //! Which snapshot the state stands on, and how it moves to the next.
 
-use crate::model::{Blake3, Result};
-use crate::state::State;
+use crate::model::{Blake3, Kind, Result};
 use crate::state::error::bad_row;
 use crate::state::pending::{CARRY, DROP, FROZEN, LIVE, SPARE, STORE};
 use crate::state::schema::COLUMNS;
+use crate::state::{State, row};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
@@ -83,18 +83,38 @@ impl State {
     /// Fixes the pending changes that the next snapshot names. What arrives later waits for the
     /// one after. What an earlier attempt had frozen stays frozen, unless it changed since.
     ///
+    /// A file that only the mirror has can't be named, so it waits too: until it is stored, the
+    /// base's version of its path is the last one.
+    ///
     /// # Errors
     /// The disk's.
     pub fn freeze(&mut self) -> Result<()> {
+        self.freeze_where(&format!(
+            "(change <> {STORE} OR kind <> {} OR key IS NOT NULL)",
+            row::kind_code(Kind::File)
+        ))
+    }
+
+    /// The same where there are no snapshots, and the state alone remembers: all of it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn freeze_all(&mut self) -> Result<()> {
+        self.freeze_where("1")
+    }
+
+    fn freeze_where(&mut self, filter: &str) -> Result<()> {
         self.write(|conn| {
             forget(conn, PREPARED)?;
             conn.execute(
-                "DELETE FROM pending WHERE stage = ?1
-                 AND path IN (SELECT path FROM pending WHERE stage = ?2)",
+                &format!(
+                    "DELETE FROM pending WHERE stage = ?1
+                     AND path IN (SELECT path FROM pending WHERE stage = ?2 AND {filter})"
+                ),
                 [FROZEN, LIVE],
             )?;
             conn.execute(
-                "UPDATE pending SET stage = ?1 WHERE stage = ?2",
+                &format!("UPDATE pending SET stage = ?1 WHERE stage = ?2 AND {filter}"),
                 [FROZEN, LIVE],
             )?;
             Ok(())

@@ -172,7 +172,7 @@ pub(super) fn time((seconds, nanoseconds): (Option<i64>, Option<i64>)) -> Option
     Some(Some(Time::from_nanosecond(total).ok()?))
 }
 
-fn kind_code(kind: Kind) -> i64 {
+pub(super) fn kind_code(kind: Kind) -> i64 {
     match kind {
         Kind::File => 0,
         Kind::Dir => 1,

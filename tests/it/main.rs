@@ -33,5 +33,6 @@ mod policies;
 mod prune;
 mod ransomware;
 mod restore;
+mod resume;
 mod s3;
 mod snapshot;

@@ -9,7 +9,7 @@ use super::Run;
 use crate::engine::memory::known;
 use crate::engine::transfer::{Batch, Transfer};
 use crate::library::Library;
-use crate::model::{Blake3, Entry, Event, Kind, Limit, RelPath, Result, Stored};
+use crate::model::{Blake3, Entry, Event, Kind, Limit, RelPath, Result, Stored, killpoint};
 use crate::plan::{
     ChangeGuard, Look, Mirror, Plan, Task, after_backup, change_refusal, check_change, may_exceed,
     may_overwrite,
@@ -60,6 +60,7 @@ impl Run {
             .await;
         if !self.is_doubtful(&tasks, rest, look) && clean.is_none() {
             self.rescue_before(&mut tasks).await?;
+            killpoint::reach("rescued");
             let transfer = self.transfer(library);
             return self.transfer_all(&transfer, tasks).await;
         }

@@ -99,10 +99,12 @@ impl Run {
         {
             files += u64::from(!self.moved(Some(known), &gone).await?);
         }
-        Ok(if self.sync.is_some() {
-            extras.max(files)
-        } else {
-            files
+        Ok(match (&self.sync, self.which.backs_up()) {
+            (None, _) => files,
+            (Some(_), true) => extras.max(files),
+            // Nothing is dropped from any snapshot: what is gone from the mirror already stays
+            // remembered, and is no delete again.
+            (Some(_), false) => extras,
         })
     }
 
@@ -115,9 +117,18 @@ impl Run {
             .state
             .find_content(content.blake3, content.size)
             .await?;
-        Ok(found
-            .iter()
-            .any(|found| !gone.contains(&found.row.entry.path)))
+        for found in found {
+            let path = found.row.entry.path;
+            if gone.contains(&path) {
+                continue;
+            }
+            // The path may have another content by now.
+            let now = self.state.get(path).await?;
+            if now.is_some_and(|now| now.row.entry.content == Some(content)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What deletes would be of, with its bytes: objects of the mirror, or remembered files.
@@ -181,8 +192,11 @@ impl Run {
             move |state| state.get_base(&path)
         });
         match base.await? {
+            // Without a backup target the state alone remembers, and no version is to be named.
             Some(found)
-                if found.row.entry.kind != Kind::File || found.row.entry.stored.is_some() =>
+                if found.row.entry.kind != Kind::File
+                    || found.row.entry.stored.is_some()
+                    || self.backup.is_none() =>
             {
                 let mut row = found.row;
                 row.entry.carried = true;

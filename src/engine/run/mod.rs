@@ -12,6 +12,7 @@
 //! 6. [`guard`]: may anything be deleted?
 //! 7. [`commit`]: locks that run out are renewed, then the snapshot is committed.
 //! 8. [`deletes`]: only now.
+//! 9. [`sweep`]: unfinished uploads that no file needs any more are dropped.
 
 mod change;
 mod checkpoint;
@@ -26,6 +27,7 @@ mod open;
 mod renew;
 mod rescue;
 mod stages;
+mod sweep;
 
 pub use forget::forget_lost;
 pub use open::{connect_backup, consent};

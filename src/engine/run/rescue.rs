@@ -6,7 +6,7 @@ use crate::engine::transfer::{ends_the_run, part_len};
 use crate::engine::versions::{Locked, Versions};
 use crate::model::subtree;
 use crate::model::{
-    Action, Content, Crc64, Entry, Error, Event, Kind, RelPath, Result, Side, Stored, Time, time,
+    Action, Content, Crc64, Entry, Error, Event, Kind, RelPath, Result, Side, Time, killpoint, time,
 };
 use crate::plan::{Extra, Mirror, Task};
 use crate::snapshot::Named;
@@ -52,11 +52,11 @@ impl Run {
         }
         self.events.send(Event::Phase("rescue"));
         let this = &*self;
-        let rescued: Vec<Option<Named>> = stream::iter(doubtful)
+        let rescues = stream::iter(doubtful)
             .map(|task| this.rescue_or_leave(&sync, &versions, task))
             .buffered(AT_A_TIME)
-            .try_collect()
-            .await?;
+            .try_collect();
+        let rescued: Vec<Option<Named>> = this.stop.cuts(rescues).await?;
         let rescued: Vec<Named> = rescued.into_iter().flatten().collect();
         if !rescued.is_empty() {
             self.commit_rescued(rescued, false).await?;
@@ -199,6 +199,7 @@ impl Run {
         let Some((content, locked)) = self.keep(sync, versions, path, key, &head).await? else {
             return Ok(None);
         };
+        killpoint::reach("version-rescued");
         let size = content.size;
         let event = Event::File {
             path: path.clone(),
@@ -314,14 +315,9 @@ impl Run {
         content: Content,
     ) -> Result<Option<Locked>> {
         let known = self.memory.find(&content, path).await?;
-        let stored: Option<(Stored, Time)> = known.and_then(|known| {
-            Some((
-                known.entry.stored?,
-                known.locked_until.unwrap_or(Time::UNIX_EPOCH),
-            ))
-        });
-        match stored {
-            Some((stored, until)) => Ok(Some(Locked { stored, until })),
+        match known.and_then(|known| known.entry.stored) {
+            // No later renewal looks at it: what is remembered of its path may be gone by then.
+            Some(stored) => versions.ensure_full(stored).await.map(Some),
             None => versions.take_over(path, content).await,
         }
     }
@@ -330,11 +326,12 @@ impl Run {
 /// Without a backup target nothing can be kept: the mirror's deletes and overwrites are final, and
 /// the user was told so.
 fn clear(task: &mut Task) {
-    let size = task.seen.size;
-    if let Mirror::Foreign { etag } | Mirror::Unknown { etag, .. } = &task.mirror
-        && !matches!(&task.mirror, Mirror::Unknown { size: theirs, .. } if *theirs == size)
+    if must_rescue(task)
+        && let Some(etag) = task.mirror.etag()
     {
-        task.mirror = Mirror::Cleared { etag: etag.clone() };
+        task.mirror = Mirror::Cleared {
+            etag: etag.to_owned(),
+        };
     }
 }
 

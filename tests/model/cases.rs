@@ -1,0 +1,160 @@
+//! Random histories.
+
+use crate::history::{Job, Step, step};
+use crate::hooked::Trouble;
+use crate::tree;
+use crate::world::{World, runtime};
+use proptest::collection::vec;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+use std::env;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tidelock::engine::pace::Pace;
+use tidelock::engine::restore::{Request, restore};
+use tidelock::engine::retry::Retrier;
+use tidelock::engine::run::Which;
+use tidelock::engine::stop::Stop;
+use tidelock::model::{Events, ExitCode};
+use tidelock::plan::restore::{Existing, Selection};
+use tidelock::snapshot::Select;
+
+/// Steps of one history.
+const STEPS: usize = 30;
+
+/// Histories by default, in about a minute on two cores.
+const CASES: u32 = 400;
+
+/// Plays a history to its end, and shows that one more run brings everything in order.
+pub(crate) fn play(history: &[Step]) {
+    let mut world = World::new();
+    for step in history {
+        world.step(step);
+    }
+    converge(&mut world);
+    nothing_is_left_to_do(&mut world);
+    restore_all(&world);
+}
+
+fn converge(world: &mut World) {
+    let ended = world
+        .run(Job::permitted(Which::Run), Trouble::None)
+        .unwrap();
+    assert_eq!(ended.exit, ExitCode::Done, "{ended:?}");
+}
+
+/// A second run, and one on a fresh machine, send and store nothing.
+fn nothing_is_left_to_do(world: &mut World) {
+    for fresh in [false, true] {
+        if fresh {
+            world.step(&Step::LoseState);
+        }
+        let ended = world.run(Job::plain(Which::Run), Trouble::None).unwrap();
+        assert_eq!(ended.exit, ExitCode::Done, "{ended:?}");
+        let (sync, backup) = (ended.summary.sync.unwrap(), ended.summary.backup.unwrap());
+        assert_eq!((sync.uploaded, sync.copied, sync.deleted), (0, 0, 0));
+        assert_eq!(backup.uploaded, 0);
+        assert_eq!(ended.summary.library.unwrap().hashed, 0);
+    }
+}
+
+/// The last snapshot, and the oldest complete one, come back as the library was.
+fn restore_all(world: &World) {
+    let snapshots = world.promises.snapshots.values();
+    let complete: Vec<_> = snapshots.filter(|snapshot| snapshot.complete).collect();
+    let (first, last) = (complete.first().unwrap(), complete.last().unwrap());
+    for (name, snapshot) in [("first", first), ("last", last)] {
+        let to = world.folder(name);
+        let request = Request {
+            to: to.clone(),
+            selection: Selection::default(),
+            existing: Existing::default(),
+            dry_run: false,
+            transfers: 2,
+            memory: 16 << 20,
+        };
+        let retrier = Retrier::new(
+            Arc::new(Pace::new(2, None)),
+            Stop::default(),
+            Duration::from_secs(60),
+        );
+        let vault = &world.promises.vault;
+        let restored = runtime().block_on(async {
+            let found = vault.find(&Select::id(&snapshot.id)).await.unwrap();
+            restore(vault, &found, &request, &retrier, &Events::none())
+                .await
+                .unwrap()
+        });
+        assert_eq!(restored.exit, ExitCode::Done, "{restored:?}");
+        assert_eq!(Some(tree::read(&to)), snapshot.library, "{name}");
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
+    )
+}
+
+/// A quarter of the cases, so that they share the machine's cores.
+fn cases(shard: u64) {
+    let cases = number("TIDELOCK_CASES").map_or(CASES, |cases| cases as u32) / 4;
+    let random = || {
+        let mut bytes = [0; 4];
+        getrandom::fill(&mut bytes).unwrap();
+        u64::from(u32::from_le_bytes(bytes))
+    };
+    let seed = number("TIDELOCK_SEED").unwrap_or_else(random);
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&shard.to_le_bytes());
+    let config = Config {
+        cases: cases.max(1),
+        failure_persistence: None,
+        max_shrink_iters: 3_000,
+        max_shrink_time: 120_000,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let begun = Instant::now();
+    let result = runner.run(&vec(step(), 1..=STEPS), |history| {
+        play(&history);
+        Ok(())
+    });
+    match result {
+        Ok(()) => eprintln!(
+            "{cases} histories in {:?}, TIDELOCK_SEED={seed}",
+            begun.elapsed()
+        ),
+        Err(TestError::Fail(why, history)) => panic!(
+            "TIDELOCK_SEED={seed}, shard {shard}: {why}\n{}",
+            history
+                .iter()
+                .map(|step| format!("    {step:?},\n"))
+                .collect::<String>()
+        ),
+        Err(error) => panic!("TIDELOCK_SEED={seed}: {error}"),
+    }
+}
+
+#[test]
+fn every_history_keeps_every_promise_1() {
+    cases(1);
+}
+
+#[test]
+fn every_history_keeps_every_promise_2() {
+    cases(2);
+}
+
+#[test]
+fn every_history_keeps_every_promise_3() {
+    cases(3);
+}
+
+#[test]
+fn every_history_keeps_every_promise_4() {
+    cases(4);
+}
