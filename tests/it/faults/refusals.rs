@@ -39,12 +39,6 @@ async fn f36_what_is_wrong_from_the_start_ends_with_2_and_names_the_setting(stor
     let https = case.direct.endpoint.replace("http:", "https:");
     case.refuses(&["--endpoint", &https], "TLS");
     case.refuses(&["--endpoint", "http://192.0.2.1:9000"], "allow_http");
-    if case.direct.kind == StoreKind::Minio {
-        case.refuses(
-            &["--sync-region", "eu-west-1", "--backup-region", "eu-west-1"],
-            "region",
-        );
-    }
 }
 
 async fn f36_wrong_keys_end_with_2(store: TestStore) {
