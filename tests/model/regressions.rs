@@ -93,7 +93,7 @@ fn a_version_that_is_found_after_a_lost_answer_gets_a_full_lock() {
                 Job::plain(Which::Backup),
                 Trouble::Fail {
                     at,
-                    throttled: false,
+                    answered: false,
                     done: false,
                 },
             ),
