@@ -124,7 +124,7 @@ def compare(a, b):
             print(f"DIFFERENT: {os.fsdecode(name)}", file=sys.stderr)
     if left != right:
         return 1
-    print(f"{len(left)} files, {sum(size for _, _, size in left.values()) / 1e6:.1f} MB: every byte and every modification time is the same.")
+    print(f"{len(left)} files, {sum(size for _, _, size in left.values()) / 2**20:.1f} MiB: every byte and every modification time is the same.")
     return 0
 
 

@@ -180,6 +180,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
+    fn the_documentation_names_every_setting() {
+        let page = include_str!("../../docs/configuration.md");
+        for key in KEYS {
+            let flag = format!("`--{}`", key.name().replace('_', "-"));
+            let named = page.contains(&format!("`{}`", key.name()))
+                || page.contains(&format!("] {}`", key.name()))
+                || page.contains(&format!("{} = ", key.name()));
+            assert!(named || page.contains(&flag), "{}", key.id);
+        }
+    }
+
+    #[test]
     fn no_two_settings_share_a_name_or_a_variable() {
         let mut seen = BTreeSet::new();
         for key in KEYS {

@@ -93,6 +93,12 @@ impl Kept {
         findings
     }
 
+    /// How long ago the newest snapshot was made: when the next run is to be expected.
+    pub fn interval(&self, now: Time) -> Duration {
+        let newest = self.snapshots.last().map_or(now, |it| it.snapshot.time);
+        Duration::try_from(now.duration_since(newest)).unwrap_or_default()
+    }
+
     /// Ids of a chunk's snapshots.
     pub fn ids(&self, chunk: &NamedChunk) -> Vec<SnapshotId> {
         let of = |&index: &usize| self.snapshots[index].snapshot.id.clone();

@@ -5,9 +5,9 @@ use crate::engine::kept::Kept;
 use crate::engine::listing::Listing;
 use crate::engine::look;
 use crate::model::key::KeyBase;
-use crate::model::{BackupSettings, Kind, RelPath, Result, Time};
-use crate::plan::renew_due;
+use crate::model::{BackupSettings, Kind, Result, Time};
 use crate::plan::restore::Selection;
+use crate::plan::{Renewable, due_now};
 use crate::snapshot::{Loaded, Vault};
 use futures::stream::StreamExt;
 use std::collections::HashMap;
@@ -37,25 +37,22 @@ pub fn protection(kept: &Kept, settings: &BackupSettings, now: Time) -> Protecti
         ..Protection::default()
     };
     let (retention, below) = (settings.retention, settings.renew_below);
+    let mut all = Vec::new();
     for named in &kept.chunks {
         let chunk = &named.chunk;
-        let requests = chunk.entries + 1;
-        found.round_requests += requests;
         if chunk.locked_until <= now {
             found.at_risk += chunk.entries;
         }
-        if renew_due(chunk.locked_until, now, retention, below, &chunk.first) {
-            found.renewal_requests += requests;
-        }
+        all.push(Renewable {
+            until: chunk.locked_until,
+            first: &chunk.first,
+            requests: chunk.entries + 1,
+        });
     }
-    for loaded in &kept.snapshots {
-        let until = kept
-            .claims
-            .object_until(loaded.blake3, &loaded.at.version_id);
-        let name = RelPath::from(loaded.snapshot.id.as_str());
-        found.round_requests += 1;
-        found.renewal_requests += u64::from(renew_due(until, now, retention, below, &name));
-    }
+    let due = due_now(&all, now, retention, below, kept.interval(now));
+    found.renewal_requests = due.iter().map(|&index| all[index].requests).sum();
+    found.round_requests = all.iter().map(|one| one.requests).sum();
+    found.round_requests += kept.snapshots.len() as u64;
     found
 }
 

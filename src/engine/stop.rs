@@ -1,5 +1,6 @@
 //! Stopping in good order: on a signal, or when the time budget is used up.
 
+use crate::model::{Error, Result};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -11,6 +12,21 @@ pub enum Why {
     /// `--time-budget` is used up.
     TimeBudget,
 }
+
+impl Why {
+    /// What a command ends with for this reason.
+    pub fn error(self) -> Error {
+        match self {
+            Self::Interrupted => Error::Interrupted,
+            Self::TimeBudget => Error::Resumable(
+                "the time budget is used up; run the same command again to go on".to_owned(),
+            ),
+        }
+    }
+}
+
+/// What is under way when a stop is wished for gets so long to end by itself.
+pub const GRACE: Duration = Duration::from_secs(2);
 
 /// A wish to stop, shared by everyone who works. Once requested it stays so.
 #[derive(Clone, Debug)]
@@ -64,6 +80,23 @@ impl Stop {
         why.or_else(|| late().then_some(Why::TimeBudget))
     }
 
+    /// Works until the end, or until [`GRACE`] after a stop was wished for; then `work` is dropped.
+    ///
+    /// # Errors
+    /// The work's; the stop's.
+    pub async fn cuts<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let stopped = async {
+            let why = self.wait().await;
+            tokio::time::sleep(GRACE).await;
+            why
+        };
+        tokio::select! {
+            biased;
+            ended = work => ended,
+            why = stopped => Err(why.error()),
+        }
+    }
+
     /// Returns once a stop is requested.
     pub async fn wait(&self) -> Why {
         let mut receiver = self.sender.subscribe();
@@ -100,6 +133,16 @@ mod tests {
         stop.request(Why::TimeBudget);
         assert_eq!(stop.requested(), Some(Why::Interrupted));
         assert_eq!(waiter.await.expect("no panic"), Why::Interrupted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f24_work_that_hangs_is_dropped_soon_after_a_stop() {
+        let stop = Stop::default();
+        stop.request(Why::Interrupted);
+        assert_eq!(stop.cuts(async { Ok(7) }).await.expect("in time"), 7);
+        let hanging = stop.cuts(std::future::pending::<Result<()>>());
+        let ended = tokio::time::timeout(GRACE * 2, hanging).await;
+        assert!(matches!(ended, Ok(Err(Error::Interrupted))));
     }
 
     #[tokio::test]

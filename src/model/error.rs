@@ -145,9 +145,18 @@ impl Error {
             Self::Interrupted => ExitCode::Interrupted,
             Self::Partial(_) => ExitCode::Partial,
             Self::Store(error) => match error.kind {
-                StoreErrorKind::ExpiredCredentials | StoreErrorKind::Unreachable => {
-                    ExitCode::Resumable
-                }
+                // What passes by itself, given more time than patience had.
+                StoreErrorKind::ExpiredCredentials
+                | StoreErrorKind::Unreachable
+                | StoreErrorKind::UnknownOutcome
+                | StoreErrorKind::Server
+                | StoreErrorKind::Throttled
+                // Right at first, so something else has changed it: once it is right again, the
+                // same command goes on.
+                | StoreErrorKind::NoSuchBucket
+                | StoreErrorKind::BadCredentials
+                | StoreErrorKind::WrongRegion
+                | StoreErrorKind::Tls => ExitCode::Resumable,
                 StoreErrorKind::NoLock => ExitCode::Refused,
                 _ => ExitCode::Failed,
             },
@@ -164,7 +173,6 @@ impl Error {
                 NoSuchBucket | Denied | BadCredentials | WrongRegion | Tls | Invalid => {
                     ExitCode::Usage
                 }
-                Unreachable | UnknownOutcome | Throttled | Server => ExitCode::Resumable,
                 _ => self.exit_code(),
             },
             _ => self.exit_code(),

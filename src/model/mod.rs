@@ -7,6 +7,7 @@ pub mod etag;
 mod event;
 mod exit;
 pub mod key;
+pub(crate) mod killpoint;
 mod path;
 mod retention;
 mod settings;

@@ -12,4 +12,4 @@ pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, 
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
 pub use night::{NightShare, share_of_night};
-pub use renew::renew_due;
+pub use renew::{Renewable, due_now, renew_due};

@@ -1,6 +1,6 @@
 //! Committing a snapshot: chunks first, the snapshot object last.
 
-use crate::model::{Blake3, Entry, Error, Mode, Result, Retention, Time};
+use crate::model::{Blake3, Entry, Error, Mode, Result, Retention, Time, killpoint};
 use crate::snapshot::chunk::{self, Built, Chunker};
 use crate::snapshot::transport::{self, LookAt, Once};
 use crate::snapshot::{
@@ -177,6 +177,7 @@ async fn store_chunk(
     };
     let is_it = |body: &[u8]| chunk::verify(body, built.blake3, size).is_ok();
     let kept = transport::write_once(&**vault.store(), once, is_it).await?;
+    killpoint::reach("chunk-put");
     let named = built.locked_until.unwrap_or(kept.locked_until);
     Ok(ChunkRef {
         key,
@@ -282,6 +283,7 @@ async fn store_snapshot(
         look_at: LookAt::Oldest,
     };
     let is_it = |body: &[u8]| Blake3::of(body) == blake3;
+    killpoint::reach("chunks-put");
     let kept = transport::write_once(&**vault.store(), once, is_it).await?;
     Ok(Loaded {
         at: SnapshotRef {

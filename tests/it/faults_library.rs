@@ -44,9 +44,9 @@ async fn f01_a_library_that_is_gone_keeps_its_locks_running(store: TestStore) {
         job.mirror.objects().await,
         job.vault.versions_below("lib/snapshots/").await,
     );
-    for problem in ["disk unplugged?", "is no folder"] {
+    for problem in ["disk unplugged?", "is not a folder"] {
         job.library.rename("lib", "unplugged");
-        if problem == "is no folder" {
+        if problem == "is not a folder" {
             job.library.write("lib", b"in its place");
         }
         let ran = command(&["--retention", "60d"]).ended(4);
@@ -55,7 +55,7 @@ async fn f01_a_library_that_is_gone_keeps_its_locks_running(store: TestStore) {
         let (_, until) = said.split_once("locks renewed, protected until ").unwrap();
         let until: Time = until[..20].parse().unwrap();
         assert!(until.as_second() - short.secs() > 50 * 86_400, "{said}");
-        if problem == "is no folder" {
+        if problem == "is not a folder" {
             job.library.remove("lib");
         }
         job.library.rename("unplugged", "lib");

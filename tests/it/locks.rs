@@ -63,17 +63,20 @@ impl World {
         }
     }
 
-    async fn run_with(&self, settings: &Settings) -> Ended {
+    async fn night(&self) -> Ended {
         let stores = Stores {
             sync: None,
             backup: Some(Arc::clone(&self.store) as Arc<dyn Store>),
         };
         let stop = Stop::default();
-        run_on(settings, Which::Backup, &stores, Events::none(), stop).await
-    }
-
-    async fn night(&self) -> Ended {
-        self.run_with(&self.settings()).await
+        run_on(
+            &self.settings(),
+            Which::Backup,
+            &stores,
+            Events::none(),
+            stop,
+        )
+        .await
     }
 
     fn fresh_machine(&mut self) {
@@ -154,19 +157,85 @@ fn f01_locks_are_renewed_while_the_library_is_unplugged() {
         let world = World::new();
         world.library.file("a", 10);
         done(&world.night().await);
-        let mut settings = world.settings();
-        settings.library = Some(library(&world.library.at("unplugged")));
-        // The same state: what is gone is the folder, under the same name.
-        std::fs::rename(world.library.at("a"), world.state.path().join("a")).unwrap();
         let path = world.library.path().to_owned();
         let away = path.with_extension("away");
         std::fs::rename(&path, &away).unwrap();
         world.store.advance(46 * DAY);
-        let ended = world.run_with(&world.settings()).await;
+        let ended = world.night().await;
         std::fs::rename(&away, &path).unwrap();
         assert_eq!(ended.exit, ExitCode::Refused, "{ended:?}");
         let said = ended.error.unwrap().to_string();
         assert!(said.contains("3 locks renewed, protected until"), "{said}");
+        assert!(world.shortest_lock().await >= 59 * DAY);
+    });
+}
+
+#[test]
+fn f41_locks_and_ids_follow_the_servers_clock_however_wrong_the_local_one_is() {
+    block_on(async {
+        // The model's clock began in January 2026: far from this machine's.
+        let world = World::new();
+        world.library.file("a", 10);
+        let before = world.store.now().await.unwrap();
+        let ended = world.night().await;
+        done(&ended);
+        let least = world.shortest_lock().await;
+        assert!(
+            least > 60 * DAY - Duration::from_secs(60) && least <= 60 * DAY,
+            "{least:?}"
+        );
+        let id = ended.summary.backup.unwrap().snapshot.unwrap();
+        let day = before.strftime("%Y%m%d").to_string();
+        assert!(id.starts_with(&day), "{id}");
+    });
+}
+
+#[test]
+fn f44_a_version_that_went_missing_is_stored_again_by_the_run_that_would_renew_it() {
+    block_on(async {
+        let world = World::new();
+        world.library.file("a", 10);
+        world.library.file("b", 20);
+        done(&world.night().await);
+        // Locks lapse while nobody runs; then someone deletes a version.
+        world.store.advance(61 * DAY);
+        let prefix = "library/files/a";
+        let versions = listing::list_all_versions(&*world.store, prefix)
+            .await
+            .unwrap();
+        let gone = &versions[0];
+        world
+            .store
+            .delete_version(&gone.key, &gone.version_id)
+            .await
+            .unwrap();
+        let ended = world.night().await;
+        done(&ended);
+        let backup = ended.summary.backup.unwrap();
+        assert_eq!((backup.uploaded, backup.renewed), (1, 3));
+        assert!(world.shortest_lock().await >= 59 * DAY);
+
+        // Where the library does not have it either, the others are renewed and it is named.
+        let versions = listing::list_all_versions(&*world.store, "library/files/b")
+            .await
+            .unwrap();
+        world.library.remove("b");
+        world.store.advance(61 * DAY);
+        world
+            .store
+            .delete_version("library/files/b", &versions[0].version_id)
+            .await
+            .unwrap();
+        let ended = world.night().await;
+        assert_eq!(ended.exit, ExitCode::Damage);
+        assert!(
+            ended
+                .summary
+                .errors
+                .iter()
+                .any(|failure| failure.path == "b"),
+            "{ended:?}"
+        );
         assert!(world.shortest_lock().await >= 59 * DAY);
     });
 }

@@ -30,5 +30,6 @@ mod life;
 mod locks;
 mod main_job;
 mod restore;
+mod resume;
 mod s3;
 mod snapshot;

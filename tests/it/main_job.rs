@@ -14,5 +14,4 @@ mod output;
 mod refusals;
 mod state;
 mod two_runs;
-mod unreadable;
 mod whole;

@@ -14,6 +14,8 @@
 //! | the version is gone | told, unless another kept snapshot has the content; the others go on |
 
 mod batch;
+#[cfg(test)]
+mod tests;
 
 use crate::engine::kept::{Kept, VersionName};
 use crate::engine::stop::Why;
@@ -22,11 +24,11 @@ use crate::engine::versions::Versions;
 use crate::model::{
     BackupSettings, Blake3, Error, Event, Events, Failure, RelPath, Result, Retention, Stored, Time,
 };
-use crate::plan::renew_due;
+use crate::plan::{Renewable, due_now};
 use crate::snapshot::{ChunkRef, LedgerObject, Lock, Renewed, Vault, list_prunes, write_ledger};
 use batch::{Batch, Job, Looked};
 use futures::stream::{self, StreamExt};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 
 /// Chunks fetched ahead; each is up to 16,384 entries in memory.
@@ -150,12 +152,12 @@ struct Renewer<'a> {
 impl Renewer<'_> {
     async fn everything(&mut self, kept: &Kept) -> Result<()> {
         self.objects(kept).await?;
-        let due: Vec<usize> = (0..kept.chunks.len())
-            .filter(|&index| {
-                let chunk = &kept.chunks[index].chunk;
-                self.by == By::Locks || self.is_due(chunk.locked_until, &chunk.first)
-            })
-            .collect();
+        let chunks = kept.chunks.iter().map(|named| Renewable {
+            until: named.chunk.locked_until,
+            first: &named.chunk.first,
+            requests: named.chunk.entries + 1,
+        });
+        let due = self.due(chunks.collect(), kept);
         let refs = due.iter().map(|&index| kept.chunks[index].chunk.clone());
         let chunks = self.vault.entries(refs.collect(), AHEAD);
         let mut chunks = pin!(chunks.zip(stream::iter(due)));
@@ -179,9 +181,13 @@ impl Renewer<'_> {
         self.work(batch, kept).await
     }
 
-    fn is_due(&self, until: Time, first: &RelPath) -> bool {
+    /// Which of these to work on.
+    fn due(&self, all: Vec<Renewable<'_>>, kept: &Kept) -> Vec<usize> {
+        if self.by == By::Locks {
+            return (0..all.len()).collect();
+        }
         let (retention, below) = (self.settings.retention, self.settings.renew_below);
-        renew_due(until, self.now, retention, below, first)
+        due_now(&all, self.now, retention, below, kept.interval(self.now))
     }
 
     /// Snapshot objects and prune records: few, and each its own ledger line.
@@ -196,11 +202,18 @@ impl Renewer<'_> {
         });
         let claimed =
             |blake3, stored: &Stored| kept.claims.object_until(blake3, &stored.version_id);
-        let due: Vec<_> = snapshots
-            .chain(prunes)
-            .filter(|(stored, blake3, name)| {
-                self.by == By::Locks || self.is_due(claimed(*blake3, stored), name)
-            })
+        let all: Vec<_> = snapshots.chain(prunes).collect();
+        let renewable = all.iter().map(|(stored, blake3, name)| Renewable {
+            until: claimed(*blake3, stored),
+            first: name,
+            requests: 1,
+        });
+        let due: HashSet<usize> = self.due(renewable.collect(), kept).into_iter().collect();
+        let due: Vec<_> = all
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| due.contains(index))
+            .map(|(_, object)| object)
             .collect();
         let mut batch = Batch::default();
         for (stored, blake3, name) in &due {

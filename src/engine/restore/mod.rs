@@ -31,7 +31,7 @@ mod tests;
 
 use crate::engine::look;
 use crate::engine::retry::Retrier;
-use crate::engine::stop::{Stop, Why};
+use crate::engine::stop::Stop;
 use crate::model::{Error, Event, Events, ExitCode, Failure, RestoreSummary, Result};
 use crate::plan::restore::{Existing, Selection};
 use crate::snapshot::{Found, Vault};
@@ -169,12 +169,7 @@ async fn open(root: &Path, needed: u64) -> Result<Walk> {
 /// Ends the restore as soon as a stop is wished for.
 fn watch(stop: Stop, tally: Arc<Tally>) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
-        tally.give_up(match stop.wait().await {
-            Why::Interrupted => Error::Interrupted,
-            Why::TimeBudget => Error::Resumable(
-                "the time budget is used up; run the same command again to go on".to_owned(),
-            ),
-        });
+        tally.give_up(stop.wait().await.error());
     })
 }
 

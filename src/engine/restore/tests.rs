@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::pace::Pace;
+use crate::engine::stop::Why;
 use crate::model::{Blake3, Content, Crc64, Entry, Kind, Mode, RelPath, Stored, Target, time};
 use crate::snapshot::{Claims, CommitRequest, Lock, Named, Select, Vault, commit};
 use crate::store::model::ModelStore;

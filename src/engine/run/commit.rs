@@ -3,7 +3,7 @@
 use super::Run;
 use super::renew::Claimed;
 use crate::engine::host;
-use crate::model::{Event, RelPath, Result};
+use crate::model::{Event, RelPath, Result, killpoint};
 use crate::snapshot::{CommitRequest, Loaded, Lock, Named, commit};
 use crate::state::{Base, StateHandle, View};
 use futures::stream::{self, Stream};
@@ -78,8 +78,10 @@ impl Run {
         self.check_leases().await?;
         self.state.call(|state| state.freeze()).await?;
         let loaded = self.write(View::Frozen, complete, rescued).await?;
+        killpoint::reach("snapshot-put");
         let base = self.base_of(&loaded);
         self.state.call(move |state| state.fold(&base)).await?;
+        killpoint::reach("folded");
         self.state.flush().await?;
         self.take_over_as_latest(loaded);
         Ok(())
@@ -94,14 +96,14 @@ impl Run {
     ) -> Result<()> {
         self.check_leases().await?;
         let loaded = self.write(View::Base, complete, rescued).await?;
+        killpoint::reach("rescue-committed");
         let base = self.base_of(&loaded);
         self.state.call(move |state| state.set_base(&base)).await?;
         self.take_over_as_latest(loaded);
         Ok(())
     }
 
-    async fn write(&self, view: View, complete: bool, mut rescued: Vec<Named>) -> Result<Loaded> {
-        rescued.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    async fn write(&self, view: View, complete: bool, rescued: Vec<Named>) -> Result<Loaded> {
         let Some(backup) = &self.backup else {
             return Err(crate::model::Error::Failed("no backup target".to_owned()));
         };

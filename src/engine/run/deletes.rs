@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::engine::mirror::{MirrorWriter, Placed};
-use crate::model::{Event, Result};
+use crate::model::{Event, Result, killpoint};
 use crate::plan::Extra;
 use futures::stream::{self, StreamExt};
 
@@ -53,6 +53,7 @@ impl Run {
             })
             .buffer_unordered(jobs);
         while let Some((extra, ended)) = deletes.next().await {
+            killpoint::reach("object-deleted");
             match ended {
                 Ok(Placed::Done(_)) => {
                     self.tally.sync_deleted.one();

@@ -7,8 +7,7 @@ use crate::engine::client::Client;
 use crate::engine::listing::Listing;
 use crate::engine::memory::known;
 use crate::engine::mirror::MirrorWriter;
-use crate::engine::stop::Why;
-use crate::engine::transfer::Transfer;
+use crate::engine::transfer::{Transfer, large_files};
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
 use crate::model::{
@@ -21,6 +20,10 @@ use crate::store::Object;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Parts of one file in flight to each target: what a kill costs of it. More of them finish no
+/// sooner on a line that four fill; other files use what is left of `--transfers`.
+const PARTS_AT_A_TIME: usize = 4;
 
 /// What was seen, and what follows from it.
 pub(super) struct Looked {
@@ -108,9 +111,7 @@ impl Run {
     /// An interruption of the scan, by its true reason.
     fn as_stop(&self, error: Error) -> Error {
         match (error, self.stop.requested()) {
-            (Error::Interrupted, Some(Why::TimeBudget)) => Error::Resumable(
-                "the time budget ran out during the scan; run the same command again".to_owned(),
-            ),
+            (Error::Interrupted, Some(why)) => why.error(),
             (error, _) => error,
         }
     }
@@ -237,6 +238,7 @@ impl Run {
     pub(super) fn transfer(&self, library: Arc<Library>) -> Arc<Transfer> {
         let run = &self.settings.run;
         let buffers = Buffers::new(run.memory);
+        let parallel_parts = run.transfers.min(PARTS_AT_A_TIME);
         let settings = self.settings.library.as_ref();
         Arc::new(Transfer {
             library,
@@ -250,7 +252,8 @@ impl Run {
                 .map(|backup| Arc::clone(&backup.versions)),
             leftovers: self.leftovers,
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),
-            parallel_parts: run.transfers,
+            parallel_parts,
+            turns: large_files(run.transfers, parallel_parts),
             tally: Arc::clone(&self.tally),
             events: self.events.clone(),
             stop: self.stop.clone(),
@@ -272,8 +275,11 @@ impl Run {
         let until = self
             .protected_until()
             .map(|until| format!(", protected until {until:.0}"));
+        let problem = problem.to_string();
+        let stop = if problem.ends_with('?') { "" } else { "." };
         Error::Refused(format!(
-            "{problem} Nothing was stored and nothing was deleted; {renewed} locks renewed{}.",
+            "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} locks \
+             renewed{}.",
             until.unwrap_or_default()
         ))
     }

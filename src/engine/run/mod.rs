@@ -11,6 +11,7 @@
 //! 5. [`guard`]: may anything be deleted?
 //! 6. [`commit`]: locks that run out are renewed, then the snapshot is committed.
 //! 7. [`deletes`]: only now.
+//! 8. [`sweep`]: unfinished uploads that no file needs any more are dropped.
 
 mod checkpoint;
 mod commit;
@@ -23,6 +24,7 @@ mod open;
 mod renew;
 mod rescue;
 mod stages;
+mod sweep;
 
 pub use forget::forget_lost;
 pub use open::{connect_backup, consent};

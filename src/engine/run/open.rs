@@ -14,7 +14,7 @@ use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::model::{
     BackupSettings, Connection, Error, Event, Events, ExitCode, Mode, Result, Settings, Side,
-    SyncSettings, Target, Time,
+    SyncSettings, Target, Time, killpoint,
 };
 use crate::snapshot::{Claims, Loaded, Vault, read_ledger};
 use crate::state::{Base, Opened, Row, Standing, State, StateHandle, StateKey, state_file};
@@ -88,13 +88,11 @@ impl Run {
             return Ok(());
         }
         let holder = Holder::new(&format!("tidelock {}", self.which.name()))?;
-        let clients = [
-            self.backup
-                .as_ref()
-                .map(|backup| backup.versions.client().clone()),
-            self.sync.as_ref().map(|sync| sync.client().clone()),
-        ];
-        for client in clients.into_iter().flatten() {
+        // The backup bucket has answered already; should the sync target refuse, nothing is written.
+        let sync = self.sync.as_ref().map(|sync| sync.client().clone());
+        let backup = self.backup.as_ref();
+        let backup = backup.map(|backup| backup.versions.client().clone());
+        for client in sync.into_iter().chain(backup) {
             let lease = Lease::take(client, &holder).await?;
             self.leases.push(lease);
         }
@@ -290,21 +288,33 @@ impl Run {
                 tracing::warn!(%error, "the state could not note the end of the run");
             }
         }
-        let named = self.has_named_all(progress);
+        killpoint::reach("closing");
+        let named = self.has_named_all(progress) && self.has_no_uploads().await;
         for lease in std::mem::take(&mut self.leases) {
-            let clean = if progress.wrote {
+            // What a run that died has left is looked for only where versions are written.
+            let clean = if progress.wrote && self.which.backs_up() {
                 named
             } else {
-                lease.before() != Before::Unclean
+                lease.before() != Before::Unclean && (named || !progress.wrote)
             };
             if let Err(error) = lease.release(settled.as_deref(), clean).await {
                 tracing::warn!(%error, "a lease could not be given back; it will be taken over");
             }
+            killpoint::reach("lease-released");
         }
         if let Err(error) = self.state.clone().close().await {
             self.fail("state", "state", error.to_string());
             self.raise(ExitCode::Failed);
         }
+    }
+}
+
+impl Run {
+    /// Whether no upload is to go on in the next run: on another machine, only the lease can say
+    /// that there may be one.
+    async fn has_no_uploads(&self) -> bool {
+        let uploads = self.state.call(|state| state.uploads()).await;
+        uploads.is_ok_and(|uploads| uploads.is_empty())
     }
 }
 

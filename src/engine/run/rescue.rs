@@ -6,7 +6,7 @@ use crate::engine::transfer::{ends_the_run, part_len};
 use crate::engine::versions::{Locked, Versions};
 use crate::model::subtree;
 use crate::model::{
-    Action, Content, Crc64, Entry, Error, Event, Kind, RelPath, Result, Side, Time, time,
+    Action, Content, Crc64, Entry, Error, Event, Kind, RelPath, Result, Side, Time, killpoint, time,
 };
 use crate::plan::{Extra, Mirror, Task};
 use crate::snapshot::Named;
@@ -52,11 +52,11 @@ impl Run {
         }
         self.events.send(Event::Phase("rescue"));
         let this = &*self;
-        let rescued: Vec<Option<Named>> = stream::iter(doubtful)
+        let rescues = stream::iter(doubtful)
             .map(|task| this.rescue_or_leave(&sync, &versions, task))
             .buffered(AT_A_TIME)
-            .try_collect()
-            .await?;
+            .try_collect();
+        let rescued: Vec<Option<Named>> = this.stop.cuts(rescues).await?;
         let rescued: Vec<Named> = rescued.into_iter().flatten().collect();
         if !rescued.is_empty() {
             self.commit_rescued(rescued, false).await?;
@@ -199,6 +199,7 @@ impl Run {
         let Some((content, locked)) = self.keep(sync, versions, path, key, &head).await? else {
             return Ok(None);
         };
+        killpoint::reach("version-rescued");
         let size = content.size;
         let event = Event::File {
             path: path.clone(),

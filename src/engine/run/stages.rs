@@ -5,10 +5,14 @@ use super::look::Looked;
 use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
 use crate::engine::verify::Mention;
-use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary};
+use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, killpoint};
 use crate::plan::{DeleteVerdict, Plan, Task};
 use crate::store::Store;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The last checkpoint of a run that was stopped may take so long.
+const LAST_COMMIT: Duration = Duration::from_secs(20);
 
 /// Which targets take part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,7 +80,8 @@ pub async fn run_on(
     stop: Stop,
 ) -> Ended {
     let stop = stop.with_budget(settings.run.time_budget);
-    let mut run = match Run::open(settings, which, stores, events, stop).await {
+    let opening = Run::open(settings, which, stores, events, stop.clone());
+    let mut run = match stop.cuts(opening).await {
         Ok(run) => run,
         Err(error) => {
             let exit = error.exit_before_first_write();
@@ -88,7 +93,8 @@ pub async fn run_on(
         }
     };
     let mut progress = Progress::default();
-    let error = run.hold_and_go(&mut progress).await.err();
+    let ended = run.hold_and_go(&mut progress).await;
+    let error = ended.err().map(|error| run.in_the_light_of_a_stop(error));
     if let Some(error) = &error {
         let exit = if progress.wrote {
             error.exit_code()
@@ -138,21 +144,34 @@ pub(super) struct Progress {
 impl Run {
     /// Everything that has to be given back, however it ends.
     async fn hold_and_go(&mut self, progress: &mut Progress) -> Result<()> {
-        self.take_leases().await?;
-        self.take_stock().await?;
-        self.stages(progress).await
+        let stop = self.stop.clone();
+        stop.cuts(self.take_leases()).await?;
+        killpoint::reach("leases-taken");
+        stop.cuts(self.take_stock()).await?;
+        killpoint::reach("stock-taken");
+        let ended = self.stages(progress).await;
+        if let Err(error) = &ended
+            && progress.wrote
+            && goes_on(error)
+        {
+            self.last_checkpoint().await;
+        }
+        ended
     }
 
+    /// What may take long is cut short by a stop; commits are not, so that no other snapshot gets
+    /// the same parent.
     async fn stages(&mut self, progress: &mut Progress) -> Result<()> {
+        let stop = self.stop.clone();
         if !self.settings.run.dry_run {
-            self.renew_kept(progress).await?;
+            stop.cuts(self.renew_kept(progress)).await?;
         }
         let Looked {
             plan,
             library,
             scan_errors,
             listing_failed,
-        } = self.look(progress).await?;
+        } = stop.cuts(self.look(progress)).await?;
         if self.settings.run.dry_run {
             return self.dry_run(plan, scan_errors).await;
         }
@@ -160,12 +179,14 @@ impl Run {
         let (mut tasks, mut rest) = split(plan);
         self.remember_entries(&mut rest).await?;
         self.rescue_before(&mut tasks).await?;
+        killpoint::reach("rescued");
         let transfer = self.transfer(library);
         let batch = self.transfer_all(&transfer, tasks).await?;
         drop(transfer);
+        killpoint::reach("transferred");
         progress.stopped = batch.stopped;
         if let Some(why) = batch.stopped {
-            return self.stopped(why).await;
+            return Err(why.error());
         }
         let failed = !batch.failed.is_empty();
         let whole = self.settle_missing(&batch).await?;
@@ -178,14 +199,19 @@ impl Run {
             progress.refusal = Some(self.refusal(&rest, why, override_flag));
         }
         let doomed = match &verdict {
-            DeleteVerdict::Allowed => self.rescue_doomed(rest.extras).await?,
+            DeleteVerdict::Allowed => stop.cuts(self.rescue_doomed(rest.extras)).await?,
             _ => super::rescue::Doomed::default(),
         };
-        self.renew_rows(progress).await?;
+        stop.cuts(self.renew_rows(progress)).await?;
+        killpoint::reach("before-commit");
         self.commit(progress.complete, doomed.rescued).await?;
+        killpoint::reach("before-deletes");
         let whole = self.which.backs_up() && progress.complete;
-        self.delete(doomed.extras, whole).await?;
+        stop.cuts(self.delete(doomed.extras, whole)).await?;
+        killpoint::reach("deleted");
         self.settle_lost(progress).await?;
+        self.sweep(&batch.failed).await?;
+        killpoint::reach("swept");
         self.conclude(progress, doubt);
         progress.concluded = true;
         Ok(())
@@ -240,18 +266,24 @@ impl Run {
         .await
     }
 
-    /// Commits what is stored so far, so that the next run, here or elsewhere, goes on from it.
-    async fn stopped(&mut self, why: Why) -> Result<()> {
-        if let Err(error) = self.checkpoint().await {
-            tracing::warn!(%error, "no checkpoint could be committed");
-            self.fail("snapshot", "snapshot", error.to_string());
+    /// Commits what is stored so far, so that the next run, here or elsewhere, goes on from it; not
+    /// for long, since someone waits for the end.
+    async fn last_checkpoint(&mut self) {
+        let why = match tokio::time::timeout(LAST_COMMIT, self.checkpoint()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the store did not answer in time".to_owned(),
+        };
+        let message = format!("no checkpoint could be committed: {why}");
+        self.fail("snapshot", "snapshot", message);
+    }
+
+    /// What failed because nobody waited for it any more is told as the stop that it was.
+    fn in_the_light_of_a_stop(&self, error: Error) -> Error {
+        match (error, self.stop.requested()) {
+            (Error::Store(_), Some(why)) => why.error(),
+            (error, _) => error,
         }
-        Err(match why {
-            Why::Interrupted => Error::Interrupted,
-            Why::TimeBudget => Error::Resumable(
-                "the time budget is used up; run the same command again to go on".to_owned(),
-            ),
-        })
     }
 
     fn conclude(&mut self, progress: &Progress, doubt: bool) {
@@ -296,6 +328,14 @@ impl Run {
         }
         summary
     }
+}
+
+/// Whether the next run goes on where this one ended.
+fn goes_on(error: &Error) -> bool {
+    matches!(
+        error.exit_code(),
+        ExitCode::Interrupted | ExitCode::Resumable
+    )
 }
 
 /// The tasks apart from the rest of the plan.

@@ -8,7 +8,7 @@ use super::{Problem, Transfer};
 use crate::engine::mirror::Placed;
 use crate::engine::versions::Locked;
 use crate::model::etag::Expected;
-use crate::model::{Action, Content, Error, Result, Side, StoreErrorKind};
+use crate::model::{Action, Content, Error, Result, Side, StoreErrorKind, killpoint};
 use crate::plan::{Known, Mirror, Task};
 use crate::store::Condition;
 
@@ -16,7 +16,12 @@ impl Transfer {
     /// A file that is new for all that is known is sent while it is read. One whose content may
     /// be stored already (touched, moved, or mirrored by another tool) is hashed first, and sent
     /// from memory, or read again where it does not fit there.
-    pub(super) async fn large(&self, task: &Task, source: &Source) -> Result<Known, Problem> {
+    pub(super) async fn large(&self, task: &Task, source: &Source) -> Result<(), Problem> {
+        // Few at a time fill the line; many would all be half done whenever a run is cut short.
+        let parts = task.seen.size.div_ceil(part_len(task.seen.size));
+        let parallel = u32::try_from(self.parallel_parts).unwrap_or(u32::MAX);
+        let width = u32::try_from(parts).unwrap_or(u32::MAX).min(parallel);
+        let _turn = self.turns.acquire_many(width.max(1)).await;
         if !self.may_be_stored(task).await.map_err(Problem::state)? {
             return self.stream(task, source).await;
         }
@@ -45,9 +50,23 @@ impl Transfer {
         let same_now = now.is_some_and(|found| found.row.entry.size() == seen.size);
         Ok(same_now
             || task.hardlink.is_some()
+            || self.may_be_left(task).await?
             || task.known.as_ref().is_some_and(same_size)
             || matches!(&task.mirror, Mirror::Unknown { size, .. } if *size == seen.size)
             || self.memory.is_like(seen.size, seen.mtime).await?)
+    }
+
+    /// Whether a run that died may have left a version of this file that nothing names.
+    async fn may_be_left(&self, task: &Task) -> Result<bool> {
+        let Some(backup) = self.backup.as_ref().filter(|_| self.leftovers) else {
+            return Ok(false);
+        };
+        let key = backup.key(&task.seen.path);
+        let versions = backup.client().versions_of(&key).await?;
+        let size = task.seen.size;
+        Ok(versions
+            .iter()
+            .any(|version| !version.delete_marker && version.size == size))
     }
 
     /// What the mirror's object tells of its bytes. Large objects were mostly sent in parts, so
@@ -75,7 +94,7 @@ impl Transfer {
     }
 
     /// Sends a file to both targets while it is read for the first time.
-    async fn stream(&self, task: &Task, source: &Source) -> Result<Known, Problem> {
+    async fn stream(&self, task: &Task, source: &Source) -> Result<(), Problem> {
         let mut sides = Vec::new();
         if self.backup.is_some() {
             sides.push(Side::Backup);
@@ -303,6 +322,7 @@ impl Transfer {
         }
         let complete = session.completion(content, Condition::Always);
         let locked = backup.complete(complete, content.crc64nvme).await?;
+        killpoint::reach("version-completed");
         self.forget(session).await?;
         Ok((locked, false))
     }
@@ -321,6 +341,7 @@ impl Transfer {
         };
         let complete = session.completion(placing.content, condition);
         let placed = sync.complete(complete, placing.content.crc64nvme).await?;
+        killpoint::reach("object-completed");
         if placed == Placed::Mismatch {
             session.abandon().await;
         }

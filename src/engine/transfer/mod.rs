@@ -20,11 +20,12 @@ use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::library::{Library, ReadError};
 use crate::model::{Action, Error, Event, Events, Failure, Seen, Side, StoreError};
-use crate::plan::{Known, Mirror, Task};
+use crate::plan::{Mirror, Task};
 use place::Payload;
 use source::Source;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// A file that keeps changing is given up after so many tries.
 const TRIES: u32 = 3;
@@ -50,12 +51,20 @@ pub struct Transfer {
     pub ignore_mtime: bool,
     /// Parts of one file in flight.
     pub parallel_parts: usize,
+    /// Parts of large files in flight, see [`large_files`].
+    pub turns: Semaphore,
     /// Counters.
     pub tally: Arc<Tally>,
     /// Progress.
     pub events: Events,
     /// The wish to stop.
     pub stop: Stop,
+}
+
+/// Turns for large files, one for each part in flight: parts go to two targets, so that many keep
+/// `requests` in flight. No file needs more than `parallel_parts`.
+pub fn large_files(requests: usize, parallel_parts: usize) -> Semaphore {
+    Semaphore::new((requests / 2).max(parallel_parts).max(1))
 }
 
 /// How a file's way ended.
@@ -133,8 +142,7 @@ impl Transfer {
         let mut believe = true;
         for last in [false, false, true] {
             let problem = match self.attempt(&mut task, believe).await {
-                Ok(known) => {
-                    self.memory.remember(known).await?;
+                Ok(()) => {
                     self.events.send(Event::FileDone);
                     return Ok(Outcome::Done);
                 }
@@ -163,7 +171,7 @@ impl Transfer {
         self.failed(task, "read", Error::Failed(message))
     }
 
-    async fn attempt(&self, task: &mut Task, believe: bool) -> Result<Known, Problem> {
+    async fn attempt(&self, task: &mut Task, believe: bool) -> Result<(), Problem> {
         let source = Source::open(&self.library, &task.seen.path).await?;
         task.same &= believe && is_as_scanned(&task.seen, &source.seen);
         task.seen = source.seen.clone();

@@ -5,7 +5,7 @@ use super::source::{ReadPart, Source};
 use super::{Problem, Transfer};
 use crate::engine::client::Client;
 use crate::model::subtree::{self, PartHash};
-use crate::model::{Blake3, Content, Crc64, StoreError, StoreResult};
+use crate::model::{Blake3, Content, Crc64, Error, StoreError, StoreResult, killpoint};
 use crate::store::{Complete, Condition, Part};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -116,6 +116,7 @@ impl Session {
         };
         match answer {
             Ok(sent) => {
+                killpoint::reach("part-sent");
                 self.sent().parts.push(sent.clone());
                 Some(sent)
             }
@@ -145,14 +146,23 @@ pub(super) struct Sending<'a> {
 
 impl Sending<'_> {
     /// Sends all parts and returns what the content is. A target that fails is noted in its
-    /// session; the other goes on. Nothing is completed here.
+    /// session; the other goes on. Nothing is completed here. Once the run is to stop, no further
+    /// part is begun, and those in flight may arrive.
     pub(super) async fn send_all(&self) -> Result<Content, Problem> {
         let count = i32::try_from(self.size.div_ceil(self.part_len)).unwrap_or(i32::MAX);
+        let going_on = |_: &i32| std::future::ready(self.transfer.stop.requested().is_none());
         let mut parts: Vec<(i32, KnownPart)> = stream::iter(1..=count)
+            .take_while(going_on)
             .map(|number| async move { Ok::<_, Problem>((number, self.part(number).await?)) })
             .buffer_unordered(self.transfer.parallel_parts.max(1))
             .try_collect()
             .await?;
+        if parts.len() as u64 != u64::from(count.unsigned_abs()) {
+            return Err(Problem::Failed {
+                stage: "read",
+                error: Error::Interrupted,
+            });
+        }
         parts.sort_by_key(|(number, _)| *number);
         Ok(self.content(&parts))
     }

@@ -5,7 +5,7 @@ use super::source::{SMALLEST_PART, Source};
 use super::{Problem, Transfer};
 use crate::engine::mirror::{MAX_COPY, Placed};
 use crate::engine::versions::Locked;
-use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored};
+use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored, killpoint};
 use crate::plan::{
     BackupStep, Copyable, Known, Mirror, SyncStep, SyncView, Task, backup_step, sync_step,
 };
@@ -46,8 +46,9 @@ impl Transfer {
         &self,
         placing: &Placing<'_>,
         payload: Payload<'_>,
-    ) -> Result<Known, Problem> {
+    ) -> Result<(), Problem> {
         let task = placing.task;
+        // Held until the content is remembered: whoever waits for it must find it then.
         let _claim = self.memory.claim(&placing.content).await;
         let elsewhere = self
             .memory
@@ -114,14 +115,20 @@ impl Transfer {
         let body = bytes.clone();
         let backup = async {
             if upload {
-                Some(self.put_version(placing, body).await)
+                let put = self.put_version(placing, body).await;
+                killpoint::reach("version-put");
+                Some(put)
             } else {
                 None
             }
         };
         let sync = async {
             match condition {
-                Some(condition) => Some(self.put_object(placing, bytes, condition).await),
+                Some(condition) => {
+                    let put = self.put_object(placing, bytes, condition).await;
+                    killpoint::reach("object-put");
+                    Some(put)
+                }
                 None => None,
             }
         };
@@ -311,22 +318,24 @@ impl Transfer {
         &self,
         placing: &Placing<'_>,
         places: Places,
-    ) -> Result<Known, Problem> {
+    ) -> Result<(), Problem> {
         let etag = match &places.sync {
             Some(Placed::Done(etag)) => Some(etag.clone()),
             _ => None,
         };
         let mismatch = matches!(places.sync, Some(Placed::Mismatch));
         let known = self.known(placing, places.backup, etag);
-        if !mismatch {
-            return Ok(known);
-        }
+        killpoint::reach("placed");
         self.memory.remember(known).await.map_err(Problem::state)?;
-        self.rescue(placing.task).await
+        killpoint::reach("remembered");
+        if mismatch {
+            return self.rescue(placing.task).await;
+        }
+        Ok(())
     }
 
     /// Looks at what is on the sync target now: that is what must be rescued.
-    async fn rescue(&self, task: &Task) -> Result<Known, Problem> {
+    async fn rescue(&self, task: &Task) -> Result<(), Problem> {
         let Some(sync) = &self.sync else {
             return Err(Problem::Changed);
         };

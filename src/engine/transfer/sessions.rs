@@ -3,7 +3,7 @@
 use super::multipart::{KnownPart, Session};
 use super::{Problem, Transfer};
 use crate::engine::client::Client;
-use crate::model::{Crc64, Error, Result, Seen, Side, StoreErrorKind};
+use crate::model::{Crc64, Error, Result, Seen, Side, StoreErrorKind, killpoint};
 use crate::plan::Task;
 use crate::state::{UploadId, UploadPart, UploadRow};
 use crate::store::Part;
@@ -103,6 +103,7 @@ impl Transfer {
             Some(left) => left,
             None => (self.begin(task, side).await?, Vec::new()),
         };
+        killpoint::reach("upload-begun");
         let row = self
             .upload_row(task, part_len, side, &key, &upload_id, &client)
             .await?;

@@ -7,12 +7,12 @@ use crate::engine::mirror::Placed;
 use crate::engine::versions::Locked;
 use crate::model::etag::Expected;
 use crate::model::{Content, Error, Side};
-use crate::plan::{Known, Mirror, Task};
+use crate::plan::{Mirror, Task};
 use crate::store::Condition;
 use bytes::Bytes;
 
 impl Transfer {
-    pub(super) async fn small(&self, task: &Task, source: &Source) -> Result<Known, Problem> {
+    pub(super) async fn small(&self, task: &Task, source: &Source) -> Result<(), Problem> {
         let whole = source.whole(&self.buffers, self.expected(task)).await?;
         self.tally.hashed.one();
         self.tally.bytes_read.add(whole.content.size);

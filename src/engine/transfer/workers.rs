@@ -1,15 +1,12 @@
 //! Many files at a time.
 
 use super::{Outcome, Transfer};
-use crate::engine::stop::Why;
+use crate::engine::stop::{GRACE, Why};
 use crate::model::{Error, Result};
 use crate::plan::Task;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-
-/// After a stop was requested, small requests in flight get this long to finish.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What became of a batch of files.
 #[derive(Debug, Default)]
@@ -55,7 +52,10 @@ where
         }
         tokio::select! {
             ended = running.join_next() => match ended {
-                Some(ended) => batch.take(ended)?,
+                Some(ended) => match (batch.take(ended), transfer.stop.requested()) {
+                    (Err(Error::Interrupted), Some(why)) => batch.stopped = Some(why),
+                    (ended, _) => ended?,
+                },
                 None => break,
             },
             _ = tick.tick() => between().await?,
@@ -66,7 +66,7 @@ where
             }
         }
     }
-    if tasks.len() > 0 {
+    if tasks.len() > 0 && batch.stopped.is_none() {
         batch.stopped = transfer.stop.requested();
     }
     Ok(batch)

@@ -79,20 +79,29 @@ impl S3Store {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The server's time. Any answer carries it, so that even a refused HEAD will do.
+    /// The server's time. Any answer carries it, so that even a refused HEAD will do, unless it
+    /// says that the bucket is not there.
     pub(super) async fn server_now(&self) -> StoreResult<Time> {
         if let Some(now) = self.clock.at(time::local_now()) {
             return Ok(now);
         }
         let head = self.client.head_bucket().bucket(&self.bucket).send();
         let asked = self.send("HeadBucket", "", &Patience::new(), head).await;
-        match self.clock.at(time::local_now()) {
-            Some(now) => Ok(now),
-            None => {
+        match (self.clock.at(time::local_now()), asked) {
+            (_, Err(error)) if is_elsewhere(error.kind) => Err(error),
+            (Some(now), _) => Ok(now),
+            (None, asked) => {
                 asked?;
                 let why = "the server's answers carry no Date, so locks can't be dated";
                 Err(self.error("HeadBucket", "", StoreErrorKind::Unsupported, why))
             }
         }
     }
+}
+
+fn is_elsewhere(kind: StoreErrorKind) -> bool {
+    matches!(
+        kind,
+        StoreErrorKind::NoSuchBucket | StoreErrorKind::WrongRegion
+    )
 }

@@ -207,11 +207,27 @@ impl S3Store {
         }
     }
 
+    /// Asks about an object. The refusal of a HEAD has no body, so that expired credentials look
+    /// like a request that is wrong; a GET of one byte is refused for the same reason, and says it.
     pub(super) async fn head_object(
         &self,
         key: &str,
         version_id: Option<&str>,
     ) -> StoreResult<Head> {
+        use StoreErrorKind::{Denied, Invalid};
+        let refusal = match self.head_once(key, version_id).await {
+            Err(error) if matches!(error.kind, Invalid | Denied) => error,
+            answer => return answer,
+        };
+        let byte = ByteRange { first: 0, last: 0 };
+        match self.get_object(key, version_id, Some(byte)).await {
+            Ok(_) => self.head_once(key, version_id).await,
+            Err(told) if told.kind != Invalid => Err(told),
+            Err(_) => Err(refusal),
+        }
+    }
+
+    async fn head_once(&self, key: &str, version_id: Option<&str>) -> StoreResult<Head> {
         let request = self
             .client
             .head_object()

@@ -1,8 +1,13 @@
 //! What can go wrong between here and the store, made by the fault proxy before the real ones.
 
 mod bytes;
+mod campaign;
 mod listings;
+mod outages;
 mod outcomes;
+mod refusals;
+mod running;
+mod stopping;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -59,22 +64,30 @@ impl Case {
         }
     }
 
-    fn command(&self, verb: &str) -> Command {
-        let mut command = self.store.tidelock(verb);
-        command.arg("--json").timeout(Duration::from_secs(600));
-        if verb != "backup" && verb != "restore" {
-            command.args(["--sync-to", &format!("s3://{}/library", self.sync)]);
+    /// A command with these targets, except for what `more` says itself.
+    fn process(&self, verb: &str, more: &[&str]) -> std::process::Command {
+        let mut command = self.store.clean_command(env!("CARGO_BIN_EXE_tidelock"));
+        command.args([verb, "--json", "--path-style"]);
+        let sync = format!("s3://{}/library", self.sync);
+        let backup = format!("s3://{}/library", self.vault);
+        for (flag, value) in [
+            ("--endpoint", &self.store.endpoint),
+            ("--sync-to", &sync),
+            ("--backup-to", &backup),
+        ] {
+            let takes_part = flag != "--sync-to" || verb == "run";
+            if takes_part && !more.contains(&flag) {
+                command.args([flag, value]);
+            }
         }
-        if verb != "sync" {
-            command.args(["--backup-to", &format!("s3://{}/library", self.vault)]);
-        }
+        command.args(more);
         command
     }
 
     fn run(&self, more: &[&str]) -> Ran {
-        let mut command = self.command("run");
-        command.arg(self.library.path()).args(more);
-        Ran::of(&mut command)
+        let mut command = self.process("run", more);
+        command.arg(self.library.path());
+        Ran::of(command)
     }
 
     /// A run without any fault, from this machine on.
@@ -88,9 +101,9 @@ impl Case {
     fn restore(&self, more: &[&str]) -> (Ran, PathBuf, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("restored");
-        let mut command = self.command("restore");
-        command.arg("--to").arg(&to).args(more);
-        (Ran::of(&mut command), to, folder)
+        let mut command = self.process("restore", more);
+        command.arg("--to").arg(&to);
+        (Ran::of(command), to, folder)
     }
 
     /// All of it is there and restorable, nothing is locked twice, nothing is left unfinished.
@@ -213,8 +226,9 @@ impl Case {
 }
 
 impl Ran {
-    fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
+    fn of(command: std::process::Command) -> Self {
+        let mut command = Command::from_std(command);
+        let output = command.timeout(Duration::from_secs(600)).output().unwrap();
         Self::read(output.status.code(), &output.stdout, &output.stderr)
     }
 

@@ -1,5 +1,6 @@
 //! A mirror that others changed, and contents that come more than once.
 
+use super::album::MIB;
 use super::format::Snapshot;
 use crate::support::{Job, TestStore, assert_rclone_agrees, assert_same_tree, contents, on_both};
 
@@ -48,14 +49,15 @@ async fn f59_a_strangers_edit_of_the_mirror_is_kept_before_it_is_overwritten(sto
 async fn equal_files_are_stored_once_and_copied_on_the_mirror(store: TestStore) {
     let job = Job::new(store).await;
     let photo = contents("photo", 50_000);
-    for path in ["2024/a", "2025/b", "c"] {
-        job.library.write(path, &photo);
+    // More than are handled at a time, so that some meet while none of them is stored.
+    for number in 0..40 {
+        job.library.write(format!("{number}/photo"), &photo);
     }
     job.run(0).assert_counts(&[
         ("sync.uploaded", 1),
-        ("sync.copied", 2),
+        ("sync.copied", 39),
         ("backup.uploaded", 1),
-        ("backup.referenced", 2),
+        ("backup.referenced", 39),
     ]);
     // The path that it was stored under goes: the version is needed all the same.
     let stored = job.vault.versions_below("lib/files/").await;
@@ -72,6 +74,21 @@ async fn equal_files_are_stored_once_and_copied_on_the_mirror(store: TestStore) 
     let restored = job.restore(&[]);
     assert_same_tree(job.library.path(), restored.path());
     assert_rclone_agrees(&job.store, job.library.path(), &job.mirror);
+}
+
+async fn equal_films_are_stored_once_though_all_are_sent_at_once(store: TestStore) {
+    let job = Job::new(store).await;
+    let film = contents("film", 8 * MIB + 1);
+    for number in 0..4 {
+        job.library.write(format!("{number}/film"), &film);
+    }
+    job.run(0)
+        .assert_counts(&[("backup.uploaded", 1), ("backup.referenced", 3)]);
+    assert_eq!(job.vault.versions_below("lib/files/").await.len(), 1);
+    let restored = job.restore(&[]);
+    assert_same_tree(job.library.path(), restored.path());
+    assert_rclone_agrees(&job.store, job.library.path(), &job.mirror);
+    job.run(0).assert_idle();
 }
 
 async fn an_old_content_that_comes_back_is_not_stored_again(store: TestStore) {
@@ -134,6 +151,7 @@ on_both!(
     what_the_mirror_lost_is_sent_again_and_not_stored_again,
     f59_a_strangers_edit_of_the_mirror_is_kept_before_it_is_overwritten,
     equal_files_are_stored_once_and_copied_on_the_mirror,
+    equal_films_are_stored_once_though_all_are_sent_at_once,
     an_old_content_that_comes_back_is_not_stored_again,
     sync_and_run_take_turns_without_losing_a_version,
 );

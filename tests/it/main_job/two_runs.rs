@@ -1,50 +1,23 @@
 //! Runs that meet, and runs that are broken off.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 
 use super::album::MIB;
-use crate::support::{Job, Ran, TestStore, assert_same_tree, on_both};
+use crate::support::{Job, Ran, Running, TestStore, assert_same_tree, on_both};
 
-/// A run that is sure to be under way: its files are being sent, slowly.
-struct Slow {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+/// A run that has sent its first file and has a few seconds to go.
+fn begun(job: &Job) -> Running {
+    let mut command = job.command("run");
+    command.args(["--bwlimit", "2M", "--transfers", "2"]);
+    let mut running = Running::start(command);
+    running.until("the first file", |line| line["event"] == "file");
+    running
 }
 
-impl Slow {
-    /// Begins one and waits until it has sent its first file.
-    fn begin(job: &Job) -> Self {
-        let mut command = job.command("run");
-        command.args(["--bwlimit", "2M", "--transfers", "2"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = command.spawn().unwrap();
-        let stdout = child.stdout.take().unwrap();
-        let mut slow = Self {
-            child,
-            lines: BufReader::new(stdout).lines(),
-        };
-        while slow.next()["event"] != "file" {}
-        slow
-    }
-
-    fn next(&mut self) -> Value {
-        let line = self.lines.next().expect("it ended too soon").unwrap();
-        serde_json::from_str(&line).unwrap()
-    }
-
-    /// Sends a signal, reads what else it says, and gives its exit code; none if it was killed.
-    fn end(mut self, signal: Signal) -> Option<i32> {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).unwrap();
-        for line in self.lines.by_ref() {
-            line.unwrap();
-        }
-        self.child.wait().unwrap().code()
-    }
+/// Asks it to stop.
+fn signal(running: &Running, signal: Signal) {
+    let pid = Pid::from_raw(running.pid().try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 /// A library that takes a slow run some seconds.
@@ -62,8 +35,8 @@ async fn job(store: TestStore) -> Job {
 
 async fn f23_a_second_run_names_the_holder_and_exits_6(store: TestStore) {
     let job = job(store).await;
-    let slow = Slow::begin(&job);
-    let pid = slow.child.id().to_string();
+    let slow = begun(&job);
+    let pid = slow.pid().to_string();
     // On the same machine, and on another that has no state in common with it.
     let here = job.run(6);
     assert!(here.errors().contains(&pid), "{}", here.errors());
@@ -75,7 +48,8 @@ async fn f23_a_second_run_names_the_holder_and_exits_6(store: TestStore) {
     command.args(["--backup-to", &job.backup_to()]);
     let there = Ran::of(&command.output().unwrap()).ended(6);
     assert!(there.errors().contains(&pid), "{}", there.errors());
-    assert_eq!(slow.end(Signal::INT), Some(130));
+    signal(&slow, Signal::INT);
+    slow.finish().ended(130);
     job.run(0);
     let restored = job.restore(&[]);
     assert_same_tree(job.library.path(), restored.path());
@@ -83,7 +57,9 @@ async fn f23_a_second_run_names_the_holder_and_exits_6(store: TestStore) {
 
 async fn f24_an_interrupted_run_goes_on_and_stores_nothing_twice(store: TestStore) {
     let job = job(store).await;
-    assert_eq!(Slow::begin(&job).end(Signal::INT), Some(130));
+    let slow = begun(&job);
+    signal(&slow, Signal::INT);
+    slow.finish().ended(130);
     // What was stored so far can be restored already.
     let restored = job.restore(&[]);
     assert!(restored.path().join("a/0").exists());
@@ -103,7 +79,9 @@ async fn f64_an_interrupted_run_goes_on_without_its_state_and_stores_nothing_twi
     store: TestStore,
 ) {
     let job = job(store).await;
-    assert_eq!(Slow::begin(&job).end(Signal::TERM), Some(130));
+    let slow = begun(&job);
+    signal(&slow, Signal::TERM);
+    slow.finish().ended(130);
     job.lose_state();
     job.run(0);
     assert_stored_once(&job).await;
@@ -111,7 +89,7 @@ async fn f64_an_interrupted_run_goes_on_without_its_state_and_stores_nothing_twi
 
 async fn f21_a_killed_run_goes_on_without_its_state_and_stores_nothing_twice(store: TestStore) {
     let job = job(store).await;
-    assert_eq!(Slow::begin(&job).end(Signal::KILL), None);
+    begun(&job).kill();
     job.lose_state();
     job.run(0);
     assert_stored_once(&job).await;

@@ -96,11 +96,17 @@ async fn exchange(client: &mut BufReader<TcpStream>, shared: &Shared) -> io::Res
         Some(Fault::Reset) => return Ok(Then::Reset),
         Some(Fault::Stall) => std::future::pending().await,
         Some(Fault::Refuse(status, code)) => Some(wire::refusal(status, code, bodiless)),
+        Some(Fault::Redirect) => {
+            let (mut head, body) = wire::refusal(307, "TemporaryRedirect", bodiless);
+            head.add("Location: http://127.0.0.1:9/elsewhere");
+            Some((head, body))
+        }
         Some(Fault::ErrorIn200(code)) => Some(wire::refusal(200, code, bodiless)),
         _ => repeated(shared, &request),
     };
     if let Some((head, body)) = made_up {
         wire::write(&head, &body, client).await?;
+        shared.answered(&request);
         return Ok(Then::GoOn);
     }
     if fault == Some(Fault::FlipUp) {
@@ -171,6 +177,7 @@ async fn answer(
         head.set_length(length);
     }
     wire::write(&head, &body, client).await?;
+    shared.answered(request);
     let closes = head
         .header("connection")
         .is_some_and(|value| value.eq_ignore_ascii_case("close"));

@@ -27,6 +27,8 @@ pub(crate) use rules::{Fault, Rule};
 pub(crate) struct Traffic {
     /// By operation, those that were struck included.
     pub(crate) requests: BTreeMap<&'static str, u64>,
+    /// Those of them that the client has got an answer to.
+    pub(crate) answered: BTreeMap<&'static str, u64>,
     /// Bytes of requests' bodies, as far as they came.
     pub(crate) up: u64,
     /// Bytes of answers' bodies.
@@ -188,5 +190,11 @@ impl Shared {
         let traffic = state.traffic.entry(bucket.to_owned()).or_default();
         traffic.up += up as u64;
         traffic.down += down as u64;
+    }
+
+    fn answered(&self, request: &Request) {
+        let mut state = self.state();
+        let traffic = state.traffic.entry(request.bucket.clone()).or_default();
+        *traffic.answered.entry(request.operation).or_default() += 1;
     }
 }

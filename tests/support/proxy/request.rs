@@ -8,6 +8,7 @@ pub(super) struct Request {
     pub(super) operation: &'static str,
     pub(super) bucket: String,
     pub(super) key: String,
+    head: Head,
 }
 
 impl Request {
@@ -31,7 +32,14 @@ impl Request {
             operation,
             bucket: bucket.to_owned(),
             key: key.to_owned(),
+            head: head.clone(),
         }
+    }
+}
+
+impl Request {
+    pub(super) fn has(&self, header: &str) -> bool {
+        self.head.header(header).is_some()
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     Stall,
     /// This status and code, without asking the store.
     Refuse(u16, &'static str),
+    /// A redirect to another address, where nobody listens.
+    Redirect,
     /// 200 with this error inside, without asking the store: what Complete and Copy can do.
     ErrorIn200(&'static str),
     /// The same, though the store did it.
@@ -56,6 +58,7 @@ pub(crate) struct Rule {
     operation: Option<&'static str>,
     bucket: Option<String>,
     key: Option<String>,
+    header: Option<&'static str>,
     skip: u64,
     times: u64,
     /// Of 1,000 requests.
@@ -71,6 +74,7 @@ impl Rule {
             operation: None,
             bucket: None,
             key: None,
+            header: None,
             skip: 0,
             times: 1,
             chance: None,
@@ -118,6 +122,14 @@ impl Rule {
         }
     }
 
+    /// Of requests with this header only.
+    pub(crate) fn header(self, name: &'static str) -> Self {
+        Self {
+            header: Some(name),
+            ..self
+        }
+    }
+
     /// So many of them pass before.
     pub(crate) fn skip(self, count: u64) -> Self {
         Self {
@@ -151,6 +163,7 @@ impl Rule {
                 .key
                 .as_deref()
                 .is_none_or(|part| request.key.contains(part))
+            && self.header.is_none_or(|name| request.has(name))
             && self.fault.fits(request, body);
         if !matches || self.fired >= self.times {
             return None;

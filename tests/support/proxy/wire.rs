@@ -72,6 +72,10 @@ impl Head {
         self.lines.push(format!("Content-Length: {length}"));
     }
 
+    pub(super) fn add(&mut self, line: &str) {
+        self.lines.push(line.to_owned());
+    }
+
     pub(super) fn is_chunked(&self) -> bool {
         self.header("transfer-encoding")
             .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
