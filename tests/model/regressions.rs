@@ -73,7 +73,7 @@ fn a_checkpoint_names_the_last_version_of_what_sync_alone_has_sent_since() {
             Step::Run(Job::plain(Which::Backup), Trouble::Interrupt { at }),
         ]
     };
-    for at in 5..40 {
+    for at in 5..30 {
         play(&history(at));
     }
 }
@@ -81,7 +81,7 @@ fn a_checkpoint_names_the_last_version_of_what_sync_alone_has_sent_since() {
 /// A Put whose answer was lost was looked up, and an old version was found with an old lock.
 #[test]
 fn a_version_that_is_found_after_a_lost_answer_gets_a_full_lock() {
-    for at in 5..40 {
+    for at in 10..30 {
         play(&[
             Step::Write(PathNo(0), BodyNo(3)),
             run(Which::Backup),
