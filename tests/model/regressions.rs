@@ -59,6 +59,18 @@ fn locks_are_renewed_before_a_rescue_is_committed() {
     ]);
 }
 
+/// `sync` alone renewed nothing, though its rescues are committed beside all that the parent names.
+#[test]
+fn sync_alone_renews_before_it_commits_a_rescue() {
+    play(&[
+        Step::Write(PathNo(0), BodyNo(3)),
+        run(Which::Run),
+        Step::Advance(31 * 24),
+        Step::Foreign(PathNo(0), BodyNo(5)),
+        run(Which::Sync),
+    ]);
+}
+
 /// What `sync` had sent hid the path's last version from the checkpoint.
 #[test]
 fn a_checkpoint_names_the_last_version_of_what_sync_alone_has_sent_since() {
