@@ -12,6 +12,7 @@ pub mod look;
 pub mod memory;
 pub mod mirror;
 pub mod pace;
+pub mod prune;
 pub mod renewal;
 pub mod restore;
 pub mod retry;

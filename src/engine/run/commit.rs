@@ -116,7 +116,14 @@ impl Run {
             claims: &backup.claims,
             time: self.now().await?,
             complete,
-            suspect: None,
+            suspect: match view {
+                // The parent's entries, so the parent's suspicion.
+                View::Base => {
+                    let latest = backup.latest.as_ref();
+                    latest.and_then(|latest| latest.snapshot.suspect.clone())
+                }
+                View::Frozen | View::Merged => self.suspect.clone(),
+            },
             library: self.label(),
             host: host::Process::current().host,
             sync_target: self.hints_for(),
