@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Bucket, Job, Ran, SLOW, TestStore, assert_same_tree, contents, on_both, on_minio,
+    Bucket, Job, Ran, SLOW, TestStore, Version, assert_same_tree, contents, on_both, on_minio,
 };
 
 const LEASE: &str = "lib/.tidelock/lease.json";

@@ -94,6 +94,7 @@ impl Run {
         rescued: Vec<Named>,
         complete: bool,
     ) -> Result<()> {
+        self.renew_for_rescue().await?;
         self.check_leases().await?;
         let loaded = self.write(View::Base, complete, rescued).await?;
         killpoint::reach("rescue-committed");

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use super::{Case, Ran};
-use crate::support::{Fault, Rule, StoreKind, TestStore, on_both};
+use crate::support::{Fault, Rule, TestStore, on_both};
 
 impl Case {
     /// Ends with 2 and says this; nothing was written.
