@@ -204,6 +204,6 @@ mod f36_no_answer_for_a_minute_ends_with_7_before_anything_is_written {
     #[test]
     fn minio() {
         let body = super::f36_no_answer_for_a_minute_ends_with_7_before_anything_is_written;
-        crate::support::on_store(super::StoreKind::Minio, body);
+        crate::support::on_store(crate::support::StoreKind::Minio, body);
     }
 }
