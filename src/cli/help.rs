@@ -132,18 +132,26 @@ Examples:
 
 pub(super) const PRUNE: &str = "\
 The keep policy decides which snapshots stay. Lock retention decides when what nobody needs any
-more can go.
+more can go: a version stays until its lock is over, and for 7 days after its snapshot was dropped.
+The newest snapshot, and the newest that is complete and not suspect, always stay. Needs the
+credentials of `tidelock policy pruner`.
 
 Examples:
-  tidelock prune -n";
+  tidelock prune -n                       what would go now, what later and when
+  tidelock prune";
 
 pub(super) const DOCTOR: &str = "\
 Examples:
   tidelock doctor";
 
 pub(super) const POLICY: &str = "\
+One JSON document for both targets, valid on AWS and MinIO. The writer, which runs every night, can
+destroy nothing of the backup; prune and restore with other keys.
+
 Examples:
-  tidelock policy writer
+  tidelock policy writer > writer.json
+  aws iam put-user-policy --user-name tidelock --policy-name writer --policy-document file://writer.json
+  mc admin policy create ALIAS tidelock-writer writer.json
   tidelock policy writer --provider b2";
 
 pub(super) const RECOVERY_CARD: &str = "\

@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use tidelock::commands::{self, diff, history, init, ls, reading, restore, run::Which, verify};
+use tidelock::commands::{
+    self, diff, history, init, ls, policy, reading, restore, run::Which, verify,
+};
 use tidelock::config::{Environment, Flags, Raw};
 
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
@@ -91,7 +93,7 @@ enum Verb {
     #[command(after_help = help::RENEW)]
     Renew,
     /// Drop snapshots by the keep policy, and what nobody needs and no lock retention holds
-    #[command(hide = true, visible_alias = "forget", after_help = help::PRUNE)]
+    #[command(visible_alias = "forget", after_help = help::PRUNE)]
     Prune,
     /// Make the buckets and tidelock.toml
     #[command(after_help = help::INIT)]
@@ -106,9 +108,9 @@ enum Verb {
     #[command(hide = true, after_help = help::DOCTOR)]
     Doctor,
     /// Print a least-privilege policy
-    #[command(hide = true, after_help = help::POLICY)]
+    #[command(after_help = help::POLICY)]
     Policy {
-        /// Whose: writer, reader, …
+        /// Whose: writer, reader, pruner or auditor
         role: String,
         /// In the form of this provider
         #[arg(long, value_name = "NAME")]
@@ -227,7 +229,9 @@ pub(crate) fn parse(
             interactive,
         }),
         Verb::Doctor => commands::Command::Doctor,
-        Verb::Policy { .. } => commands::Command::Policy,
+        Verb::Policy { role, provider } => {
+            commands::Command::Policy(policy::Args { role, provider })
+        }
         Verb::RecoveryCard => commands::Command::RecoveryCard,
         Verb::Completions { shell } => return Ok(Parsed::Text(print::completions(shell))),
         Verb::Man { command } => return print::man(command.as_deref()).map(Parsed::Text),

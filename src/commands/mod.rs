@@ -5,6 +5,8 @@ pub mod history;
 pub mod init;
 pub mod ls;
 mod noting;
+pub mod policy;
+pub mod prune;
 pub mod reading;
 pub mod renew;
 pub mod restore;
@@ -48,7 +50,7 @@ pub enum Command {
     /// `doctor`.
     Doctor,
     /// `policy`.
-    Policy,
+    Policy(policy::Args),
     /// `recovery-card`.
     RecoveryCard,
 }
@@ -70,7 +72,7 @@ impl Command {
             Self::Prune => "prune",
             Self::Init(_) => "init",
             Self::Doctor => "doctor",
-            Self::Policy => "policy",
+            Self::Policy(_) => "policy",
             Self::RecoveryCard => "recovery-card",
         }
     }
@@ -161,9 +163,9 @@ pub async fn dispatch(
         Command::Status => status::run(settings, &now, rows, &events, &stop).await,
         Command::Verify(args) => verify::run(settings, &args, rows, &events, &stop).await,
         Command::Renew => renew::run(settings, &events, &stop).await,
-        Command::Prune => not_available("prune"),
+        Command::Prune => prune::run(settings, &now, &events, &stop).await,
         Command::Doctor => not_available("doctor"),
-        Command::Policy => not_available("policy"),
+        Command::Policy(args) => policy::run(settings, &args, rows, &events),
         Command::RecoveryCard => not_available("recovery-card"),
     }
 }

@@ -58,12 +58,20 @@ impl Kept {
     /// The store's. A snapshot that can't be read is told in [`Kept::unreadable`].
     pub async fn read(vault: &Vault, now: Time, retention: Duration) -> Result<Self> {
         let (all, ledger, dropped) = futures::future::try_join3(
-            vault.list(),
+            vault.list_all(),
             read_ledger(vault, now, retention),
             read_prunes(vault),
         )
         .await?;
-        let (snapshots, unreadable) = load_all(vault, all).await?;
+        let newest = all.last().map(|at| at.id.clone());
+        let (mut snapshots, unreadable) = load_all(vault, all).await?;
+        // One that a record tells other bytes of is no dropped one: it is forged, and the chain
+        // tells. The newest is never dropped, so no record can hide it.
+        snapshots.retain(|loaded| {
+            let id = &loaded.snapshot.id;
+            let is_it = |it: &Dropped| it.id == *id && it.blake3 == loaded.blake3;
+            Some(id) == newest.as_ref() || !dropped.iter().any(is_it)
+        });
         let mut claims = Claims::new(retention);
         for loaded in &snapshots {
             claims.add_snapshot(loaded);

@@ -13,6 +13,7 @@ pub mod look;
 pub mod memory;
 pub mod mirror;
 pub mod pace;
+pub mod prune;
 pub mod removed;
 pub mod renewal;
 pub mod restore;

@@ -1,15 +1,28 @@
 //! Pure decisions: from what was seen, what is remembered and what the mirror holds to what is to
 //! be done. No I/O here: every function is tested by table.
 
+mod change;
 mod compare;
 mod decide;
 mod guard;
+mod keep;
+mod kind;
 mod night;
+mod policy;
 mod renew;
 pub mod restore;
+mod sweep;
 
+pub use change::{
+    ChangeGuard, FLOOR_CHANGE, Look, after_backup, change_refusal, check_change, may_exceed,
+    may_overwrite, spread,
+};
 pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, Plan, Task};
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
+pub use keep::{Candidate, keep};
+pub use kind::{HEAD, Head, has_known_kind};
 pub use night::{NightShare, share_of_night};
+pub use policy::{Role, Scope, b2_commands, policy};
 pub use renew::{Renewable, due_now, renew_due};
+pub use sweep::{GRACE, Naming, Sweep, sweep};

@@ -1,11 +1,12 @@
 //! Records of what was pruned: `<prefix>/prunes/<time>-<8 hex>.json`.
 
-use crate::model::{Blake3, Error, Result, StoreErrorKind, Stored};
-use crate::snapshot::transport;
-use crate::snapshot::{Dropped, SnapshotId, Vault, layout};
+use crate::model::{Blake3, Error, Result, StoreErrorKind, Stored, Time};
+use crate::snapshot::transport::{self, LookAt, Once};
+use crate::snapshot::{Dropped, Lock, SnapshotId, Vault, layout};
 use crate::store::Version;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
+use serde_json::json;
 
 /// Records read at a time.
 const PARALLEL: usize = 8;
@@ -41,23 +42,74 @@ pub async fn list_prunes(vault: &Vault) -> Result<Vec<Stored>> {
     Ok(versions.into_iter().map(stored).collect())
 }
 
-/// The snapshots that prune records name as dropped. Of a key with several versions the oldest
-/// counts. A record that can't be read explains nothing and is logged: what it might have explained
-/// shows as a gap then.
+/// A prune record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PruneRecord {
+    /// When it was written, by the server's clock.
+    pub at: Time,
+    /// What it names.
+    pub dropped: Vec<Dropped>,
+}
+
+/// The snapshots that prune records name as dropped.
 ///
 /// # Errors
 /// The store's.
 pub async fn read_prunes(vault: &Vault) -> Result<Vec<Dropped>> {
+    let records = read_prune_records(vault).await?;
+    Ok(records.into_iter().flat_map(|it| it.dropped).collect())
+}
+
+/// All prune records. Of a key with several versions the oldest counts. A record that can't be read
+/// explains nothing and is logged: what it might have explained shows as a gap then.
+///
+/// # Errors
+/// The store's.
+pub async fn read_prune_records(vault: &Vault) -> Result<Vec<PruneRecord>> {
     let prefix = vault.target().key(layout::PRUNES);
     let versions = transport::oldest_versions(&**vault.store(), &prefix).await?;
-    let mut records = stream::iter(versions)
-        .map(|version| read(vault, version))
-        .buffered(PARALLEL);
-    let mut dropped = Vec::new();
-    while let Some(record) = records.next().await {
-        dropped.extend(record?);
-    }
-    Ok(dropped)
+    let records = stream::iter(versions).map(|version| async move {
+        let at = version.last_modified;
+        let dropped = read(vault, version).await?;
+        Ok(PruneRecord { at, dropped })
+    });
+    records.buffered(PARALLEL).try_collect().await
+}
+
+/// Writes a prune record under lock, before anything that it names is dropped.
+///
+/// # Errors
+/// The store's; nothing counts as dropped then.
+pub async fn write_prune(
+    vault: &Vault,
+    now: Time,
+    lock: Lock,
+    sse: Option<&str>,
+    dropped: &[Dropped],
+) -> Result<()> {
+    let id = SnapshotId::after(None, now)?;
+    let lines: Vec<_> = dropped
+        .iter()
+        .map(|it| {
+            let parent = it.parent.as_ref().map(SnapshotId::as_str);
+            json!({"id": it.id.as_str(), "blake3": it.blake3.to_hex(), "parent": parent})
+        })
+        .collect();
+    let record = json!({"format": 1, "time": id.time().to_string(), "dropped": lines});
+    let body = format!("{record}\n").into_bytes();
+    let blake3 = Blake3::of(&body);
+    let key = layout::prune(vault.target(), &id);
+    let once = Once {
+        key: &key,
+        body: body.into(),
+        content_type: "application/json",
+        lock: lock.full(now)?,
+        sse,
+        look_at: LookAt::Oldest,
+    };
+    let is_it = |body: &[u8]| Blake3::of(body) == blake3;
+    transport::write_once(&**vault.store(), once, is_it).await?;
+    Ok(())
 }
 
 async fn read(vault: &Vault, version: Version) -> Result<Vec<Dropped>> {

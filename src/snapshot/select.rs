@@ -41,7 +41,11 @@ impl Vault {
     /// `Usage` where there is none such, naming what there is; `Damage` where the chain shows
     /// that it is forged.
     pub async fn find(&self, select: &Select) -> Result<Found> {
-        let all = self.list().await?;
+        // By its id a dropped one can be had for as long as it is there.
+        let all = match select {
+            Select::Id(_) => self.list_all().await?,
+            Select::Latest | Select::At(_) => self.list().await?,
+        };
         let mut passed_over = Vec::new();
         let mut candidates = self.candidates(&all, select)?;
         while let Some((index, at)) = candidates.pop() {

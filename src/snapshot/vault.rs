@@ -1,9 +1,12 @@
 //! Reading a backup target.
 
 use crate::model::{Blake3, Error, RelPath, Result, Target, Time};
-use crate::snapshot::{ChunkRef, Snapshot, SnapshotId, layout, object, transport};
+use crate::snapshot::{
+    ChunkRef, Snapshot, SnapshotId, layout, object, prunes::read_prunes, transport,
+};
 use crate::store::Store;
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A backup target to read from. Cheap to clone.
@@ -55,12 +58,26 @@ impl Vault {
         &self.target
     }
 
-    /// All snapshots, ascending by id. Of a key with several versions the oldest counts; delete
-    /// markers change nothing.
+    /// The kept snapshots, ascending by id: all that are there and in no prune record. The newest
+    /// is never dropped, so no record can hide it.
     ///
     /// # Errors
     /// The store's.
     pub async fn list(&self) -> Result<Vec<SnapshotRef>> {
+        let (mut all, dropped) =
+            futures::future::try_join(self.list_all(), read_prunes(self)).await?;
+        let dropped: HashSet<SnapshotId> = dropped.into_iter().map(|it| it.id).collect();
+        let newest = all.last().map(|at| at.id.clone());
+        all.retain(|at| !dropped.contains(&at.id) || Some(&at.id) == newest.as_ref());
+        Ok(all)
+    }
+
+    /// All snapshots that are still there, ascending by id, dropped ones too. Of a key with several
+    /// versions the oldest counts; delete markers change nothing.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list_all(&self) -> Result<Vec<SnapshotRef>> {
         let prefix = self.target.key(layout::SNAPSHOTS);
         let versions = transport::oldest_versions(&*self.store, &prefix).await?;
         let mut snapshots = Vec::with_capacity(versions.len());
@@ -127,7 +144,7 @@ impl Vault {
     /// # Errors
     /// As [`Vault::load`].
     pub async fn latest(&self) -> Result<Option<Loaded>> {
-        match self.list().await?.last() {
+        match self.list_all().await?.last() {
             Some(at) => self.load(at).await.map(Some),
             None => Ok(None),
         }

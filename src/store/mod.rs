@@ -289,7 +289,8 @@ pub trait Store: Send + Sync + 'static {
         true
     }
 
-    /// The time by the server's clock, from the newest answer's `Date`; asks where there was none.
+    /// The time by the server's clock, from the newest answer's `Date`. Asks where there was none;
+    /// an answer that there is no such bucket, or that it is elsewhere, is an error then.
     async fn now(&self) -> StoreResult<Time>;
 
     /// Requests sent so far, by API name.

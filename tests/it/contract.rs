@@ -806,7 +806,7 @@ async fn a_lifecycle_rule_can_be_set_twice(stores: Stores) {
 contract!(a_lifecycle_rule_can_be_set_twice);
 
 async fn the_time_is_the_server_s(stores: Stores) {
-    let now = stores.missing.now().await.unwrap();
+    let now = stores.plain.now().await.unwrap();
     put(&*stores.plain, "k", "x").await;
     let head = stores.plain.head("k", None).await.unwrap();
     let apart = head.last_modified.duration_since(now).abs();

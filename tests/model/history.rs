@@ -166,7 +166,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         3 => (at(), any::<bool>()).prop_map(|(at, done)| Trouble::Die { at, done }),
         1 => (at(), any::<bool>()).prop_map(|(from, expired)| Trouble::Refuse { from, expired }),
         2 => (at(), any::<bool>(), any::<bool>())
-            .prop_map(|(at, throttled, done)| Trouble::Fail { at, throttled, done }),
+            .prop_map(|(at, answered, done)| Trouble::Fail { at, answered, done }),
         2 => (at(), path(), body()).prop_map(|(at, path, body)| Trouble::Meddle {
             at,
             key: crate::world::mirror_key(path.bytes()),

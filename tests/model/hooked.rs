@@ -21,12 +21,9 @@ pub(crate) enum Trouble {
     Die { at: u64, done: bool },
     /// Every request from this one on is refused.
     Refuse { from: u64, expired: bool },
-    /// This request fails for once; `done` if it is carried out nevertheless.
-    Fail {
-        at: u64,
-        throttled: bool,
-        done: bool,
-    },
+    /// This request fails for once: `answered` with a 500 and not carried out, else cut off, and `done` if it is
+    /// carried out nevertheless.
+    Fail { at: u64, answered: bool, done: bool },
     /// Someone else writes to the mirror just before this request.
     Meddle { at: u64, key: String, body: Vec<u8> },
     /// SIGINT at this request.
@@ -136,10 +133,10 @@ impl Hooked {
             })),
             Trouble::Fail {
                 at: then,
-                throttled,
+                answered,
                 done,
             } if *then == at => {
-                if *throttled {
+                if *answered {
                     return Err(error(StoreErrorKind::Server));
                 }
                 if *done {

@@ -59,6 +59,18 @@ fn locks_are_renewed_before_a_rescue_is_committed() {
     ]);
 }
 
+/// `sync` alone renewed nothing, though its rescues are committed beside all that the parent names.
+#[test]
+fn sync_alone_renews_before_it_commits_a_rescue() {
+    play(&[
+        Step::Write(PathNo(0), BodyNo(3)),
+        run(Which::Run),
+        Step::Advance(31 * 24),
+        Step::Foreign(PathNo(0), BodyNo(5)),
+        run(Which::Sync),
+    ]);
+}
+
 /// What `sync` had sent hid the path's last version from the checkpoint.
 #[test]
 fn a_checkpoint_names_the_last_version_of_what_sync_alone_has_sent_since() {
@@ -73,7 +85,7 @@ fn a_checkpoint_names_the_last_version_of_what_sync_alone_has_sent_since() {
             Step::Run(Job::plain(Which::Backup), Trouble::Interrupt { at }),
         ]
     };
-    for at in 5..14 {
+    for at in 5..30 {
         play(&history(at));
     }
 }
@@ -81,19 +93,21 @@ fn a_checkpoint_names_the_last_version_of_what_sync_alone_has_sent_since() {
 /// A Put whose answer was lost was looked up, and an old version was found with an old lock.
 #[test]
 fn a_version_that_is_found_after_a_lost_answer_gets_a_full_lock() {
-    for at in 5..16 {
+    for at in 10..30 {
         play(&[
             Step::Write(PathNo(0), BodyNo(3)),
             run(Which::Backup),
             Step::Write(PathNo(0), BodyNo(5)),
             run(Which::Backup),
-            Step::Advance(45 * 24),
+            Step::Advance(10 * 24),
+            // The first write's lock is read back in any case.
+            Step::Write(PathNo(9), BodyNo(6)),
             Step::Write(PathNo(0), BodyNo(3)),
             Step::Run(
                 Job::plain(Which::Backup),
                 Trouble::Fail {
                     at,
-                    throttled: false,
+                    answered: false,
                     done: false,
                 },
             ),

@@ -57,11 +57,11 @@ fn scratch() -> TempDir {
         .expect("a folder")
 }
 
-/// Time stands still unless everyone waits for it: pauses cost nothing.
+/// On one thread and in real time: where time jumps while everyone waits for the state's thread, heartbeats come at
+/// random, and no history can be replayed.
 pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .start_paused(true)
         .build()
         .expect("a runtime")
 }

@@ -67,6 +67,15 @@ impl TestStore {
         }
     }
 
+    /// The same store with other credentials, from a fresh machine.
+    pub(crate) fn with_keys(&self, access_key: &str, secret_key: &str) -> Self {
+        Self {
+            access_key: access_key.to_owned(),
+            secret_key: secret_key.to_owned(),
+            ..self.fresh_machine()
+        }
+    }
+
     /// The same store under another address, seen from the same machine.
     pub(crate) fn through(&self, endpoint: &str) -> Self {
         Self {

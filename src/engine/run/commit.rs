@@ -94,6 +94,7 @@ impl Run {
         rescued: Vec<Named>,
         complete: bool,
     ) -> Result<()> {
+        self.renew_for_rescue().await?;
         self.check_leases().await?;
         let loaded = self.write(View::Base, complete, rescued).await?;
         killpoint::reach("rescue-committed");
@@ -115,7 +116,14 @@ impl Run {
             claims: &backup.claims,
             time: self.now().await?,
             complete,
-            suspect: None,
+            suspect: match view {
+                // The parent's entries, so the parent's suspicion.
+                View::Base => {
+                    let latest = backup.latest.as_ref();
+                    latest.and_then(|latest| latest.snapshot.suspect.clone())
+                }
+                View::Frozen | View::Merged => self.suspect.clone(),
+            },
             library: self.label(),
             host: host::Process::current().host,
             sync_target: self.hints_for(),

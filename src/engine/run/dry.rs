@@ -1,9 +1,11 @@
 //! `--dry-run`: the plan, printed; nothing is touched.
 
 use super::Run;
+use crate::library::Library;
 use crate::model::{Action, Event, ExitCode, RelPath, Result, Side};
 use crate::plan::{DeleteVerdict, Mirror, Plan, Task};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How often each action is planned on each side.
 #[derive(Default)]
@@ -30,10 +32,22 @@ impl Planned {
 
 impl Run {
     /// Tells what a run would do, as far as that can be known without reading any file.
-    pub(super) async fn dry_run(&mut self, plan: Plan, scan_errors: bool) -> Result<()> {
+    pub(super) async fn dry_run(
+        &mut self,
+        plan: Plan,
+        library: Arc<Library>,
+        scan_errors: bool,
+    ) -> Result<()> {
         let mut all = Planned::default();
         for task in &plan.tasks {
             self.predict(task, &mut all).await?;
+        }
+        let look = self.look_beforehand(&plan.tasks, &library, false).await;
+        if self.is_doubtful(&plan.tasks, &plan, look) {
+            let text = "so many files seem to have changed that a run would send them to the \
+                        backup alone first, and write to the mirror only if fewer than max_change \
+                        really have, and most are still of the type that they were of";
+            self.events.send(Event::Warning(text.to_owned()));
         }
         for path in &plan.special {
             self.planned(&mut all, path, Action::Skip, None, 0);

@@ -236,11 +236,31 @@ impl Run {
 
     /// What workers share.
     pub(super) fn transfer(&self, library: Arc<Library>) -> Arc<Transfer> {
+        Arc::new(self.new_transfer(library))
+    }
+
+    /// The same without the mirror.
+    pub(super) fn transfer_to_backup(&self, library: Arc<Library>) -> Arc<Transfer> {
+        Arc::new(Transfer {
+            sync: None,
+            ..self.new_transfer(library)
+        })
+    }
+
+    /// The same for the mirror's part of files that are on the backup already.
+    pub(super) fn transfer_to_mirror(&self, library: Arc<Library>) -> Arc<Transfer> {
+        Arc::new(Transfer {
+            backup_counted: true,
+            ..self.new_transfer(library)
+        })
+    }
+
+    fn new_transfer(&self, library: Arc<Library>) -> Transfer {
         let run = &self.settings.run;
         let buffers = Buffers::new(run.memory);
         let parallel_parts = run.transfers.min(PARTS_AT_A_TIME);
         let settings = self.settings.library.as_ref();
-        Arc::new(Transfer {
+        Transfer {
             library,
             memory: Arc::clone(&self.memory),
             buffers,
@@ -250,6 +270,7 @@ impl Run {
                 .as_ref()
                 .filter(|_| self.which.backs_up())
                 .map(|backup| Arc::clone(&backup.versions)),
+            backup_counted: false,
             leftovers: self.leftovers,
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),
             parallel_parts,
@@ -257,7 +278,7 @@ impl Run {
             tally: Arc::clone(&self.tally),
             events: self.events.clone(),
             stop: self.stop.clone(),
-        })
+        }
     }
 
     /// The library's folder is not there: if it ever was, its disk is unplugged. Its locks were

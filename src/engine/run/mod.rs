@@ -5,20 +5,23 @@
 //! 1. [`open`]: both targets, their leases, the state, the latest snapshot; nothing is written
 //!    before the backup target has proved versioning and lock.
 //! 2. [`look`]: scan and listing, compared with what is remembered: the plan.
-//! 3. [`rescue`]: foreign content of the mirror that is to be overwritten becomes a locked version,
+//! 3. [`change`]: does the night look like ransomware's? Then the backup alone goes on.
+//! 4. [`rescue`]: foreign content of the mirror that is to be overwritten becomes a locked version,
 //!    named by a committed snapshot.
-//! 4. transfer: each file that needs it, read once, to both targets.
-//! 5. [`guard`]: may anything be deleted?
-//! 6. [`commit`]: locks that run out are renewed, then the snapshot is committed.
-//! 7. [`deletes`]: only now.
-//! 8. [`sweep`]: unfinished uploads that no file needs any more are dropped.
+//! 5. transfer: each file that needs it, read once, to both targets.
+//! 6. [`guard`]: may anything be deleted?
+//! 7. [`commit`]: locks that run out are renewed, then the snapshot is committed.
+//! 8. [`deletes`]: only now.
+//! 9. [`sweep`]: unfinished uploads that no file needs any more are dropped.
 
+mod change;
 mod checkpoint;
 mod commit;
 mod deletes;
 mod dry;
 mod forget;
 mod guard;
+mod heads;
 mod look;
 mod open;
 mod renew;
@@ -60,6 +63,10 @@ pub(crate) struct Run {
     leftovers: bool,
     /// The state had nothing when it was opened.
     fresh_state: bool,
+    /// Why the next snapshot is suspect, where it is.
+    suspect: Option<String>,
+    /// The guard's finding that this night looks like ransomware.
+    suspicion: Option<change::Suspicion>,
     /// What the exit code is so far.
     exit: ExitCode,
 }

@@ -78,6 +78,8 @@ impl Run {
             first_run: true,
             leftovers: false,
             fresh_state: fresh,
+            suspect: None,
+            suspicion: None,
             exit: ExitCode::Done,
         })
     }

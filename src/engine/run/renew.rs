@@ -22,10 +22,34 @@ impl Run {
     /// that it happens while the library can't be seen, and so that what is found gone is stored
     /// again by this very run.
     pub(super) async fn renew_kept(&mut self, progress: &mut Progress) -> Result<()> {
+        if self.which.backs_up() {
+            self.renew_all(progress).await?;
+        }
+        Ok(())
+    }
+
+    /// `sync` alone renews only where it commits: what it rescues is named beside all that the
+    /// parent names.
+    pub(super) async fn renew_for_rescue(&mut self) -> Result<()> {
+        if self.which.backs_up() {
+            return Ok(());
+        }
+        let mut progress = Progress::default();
+        self.renew_all(&mut progress).await?;
+        if progress.at_risk > 0 || !progress.lost.is_empty() {
+            self.raise(ExitCode::Damage);
+        }
+        for failure in progress.late {
+            self.fail(failure.path, failure.stage, failure.message);
+        }
+        Ok(())
+    }
+
+    async fn renew_all(&mut self, progress: &mut Progress) -> Result<()> {
         let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
             return Ok(());
         };
-        if !self.which.backs_up() || backup.latest.is_none() {
+        if backup.latest.is_none() {
             return Ok(());
         }
         let (versions, vault) = (Arc::clone(&backup.versions), backup.vault.clone());

@@ -173,16 +173,12 @@ impl Run {
             listing_failed,
         } = stop.cuts(self.look(progress)).await?;
         if self.settings.run.dry_run {
-            return self.dry_run(plan, scan_errors).await;
+            return self.dry_run(plan, library, scan_errors).await;
         }
         progress.wrote = true;
-        let (mut tasks, mut rest) = split(plan);
+        let (tasks, mut rest) = split(plan);
         self.remember_entries(&mut rest).await?;
-        self.rescue_before(&mut tasks).await?;
-        killpoint::reach("rescued");
-        let transfer = self.transfer(library);
-        let batch = self.transfer_all(&transfer, tasks).await?;
-        drop(transfer);
+        let batch = self.transfer_guarded(tasks, &rest, library).await?;
         killpoint::reach("transferred");
         progress.stopped = batch.stopped;
         if let Some(why) = batch.stopped {
@@ -191,7 +187,7 @@ impl Run {
         let failed = !batch.failed.is_empty();
         let whole = self.settle_missing(&batch).await?;
         let doubt = scan_errors || failed || listing_failed || self.tally.any_failure();
-        let verdict = self.judge(&rest, doubt).await?;
+        let verdict = self.judge(&rest, doubt || self.suspicion.is_some()).await?;
         let complete = self.settle_gone(&rest, &verdict).await? && !scan_errors;
         progress.complete = complete && whole;
         if let DeleteVerdict::Refused { why, override_flag } = &verdict {
@@ -209,6 +205,7 @@ impl Run {
         let whole = self.which.backs_up() && progress.complete;
         stop.cuts(self.delete(doomed.extras, whole)).await?;
         killpoint::reach("deleted");
+        progress.refusal = self.suspect_refusal().or(progress.refusal.take());
         self.settle_lost(progress).await?;
         self.sweep(&batch.failed).await?;
         killpoint::reach("swept");
@@ -218,9 +215,13 @@ impl Run {
     }
 
     /// Files first, then second paths of the same inode, then what had to be rescued meanwhile.
-    async fn transfer_all(&mut self, transfer: &Arc<Transfer>, tasks: Vec<Task>) -> Result<Batch> {
+    pub(super) async fn transfer_all(
+        &mut self,
+        transfer: &Arc<Transfer>,
+        tasks: Vec<Task>,
+    ) -> Result<Batch> {
         self.events.send(Event::Phase("transfer"));
-        let bytes = tasks.iter().map(|task| task.seen.size).sum::<u64>() * self.sides();
+        let bytes = tasks.iter().map(|task| task.seen.size).sum::<u64>() * transfer.sides();
         self.events.send(Event::Total {
             files: tasks.len() as u64,
             bytes,
@@ -296,11 +297,6 @@ impl Run {
         if progress.at_risk > 0 {
             self.raise(ExitCode::Damage);
         }
-    }
-
-    fn sides(&self) -> u64 {
-        let sync = u64::from(self.sync.is_some());
-        sync + u64::from(self.backup.is_some() && self.which.backs_up())
     }
 
     async fn summary(&self, progress: &Progress) -> Summary {

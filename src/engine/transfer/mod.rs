@@ -19,7 +19,9 @@ use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::library::{Library, ReadError};
-use crate::model::{Action, Error, Event, Events, Failure, Seen, Side, StoreError};
+use crate::model::{
+    Action, Content, Error, Event, Events, Failure, RelPath, Seen, Side, StoreError,
+};
 use crate::plan::{Mirror, Task};
 use place::Payload;
 use source::Source;
@@ -45,6 +47,8 @@ pub struct Transfer {
     pub sync: Option<Arc<MirrorWriter>>,
     /// The backup target, where it takes part.
     pub backup: Option<Arc<Versions>>,
+    /// The backup's part was done and counted before: this is about the mirror.
+    pub backup_counted: bool,
     /// Former runs may have left versions and uploads that nothing names.
     pub leftovers: bool,
     /// Times mean nothing: an unchanged content keeps the remembered time.
@@ -132,6 +136,23 @@ impl Problem {
 }
 
 impl Transfer {
+    /// How many targets take part.
+    pub fn sides(&self) -> u64 {
+        u64::from(self.sync.is_some()) + u64::from(self.backup.is_some())
+    }
+
+    /// Reads a file for its content alone.
+    ///
+    /// # Errors
+    /// What hinders its reading, or that it changed meanwhile.
+    pub async fn hash(&self, path: &RelPath) -> Result<Content, ReadError> {
+        let source = Source::open(&self.library, path).await?;
+        let whole = source.whole(&self.buffers, None).await?;
+        self.tally.hashed.one();
+        self.tally.bytes_read.add(whole.content.size);
+        Ok(whole.content)
+    }
+
     /// Brings one file where it belongs.
     ///
     /// # Errors

@@ -200,7 +200,9 @@ impl Transfer {
         Ok(Step::Done(Some(
             match backup_step(stored(own).as_ref(), stored(elsewhere).as_ref()) {
                 BackupStep::Keep(stored) => {
-                    self.tally.backup_unchanged.one();
+                    if !self.backup_counted {
+                        self.tally.backup_unchanged.one();
+                    }
                     locked(own, stored)
                 }
                 BackupStep::Reference(stored) => {

@@ -25,6 +25,8 @@ impl Answer<'_> {
             301 | 307 | 308 => WrongRegion,
             304 | 412 => PreconditionFailed,
             401 | 403 => Denied,
+            // What such a request asks for is the bucket; a web server that is no S3 says so too.
+            404 if matches!(self.operation, "ListObjectsV2" | "ListObjectVersions") => NoSuchBucket,
             404 if self.operation.ends_with("Bucket") => NoSuchBucket,
             404 => NotFound,
             // What HEAD and GET say of a delete marker that is asked for by its version id.

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use super::{Case, Ran};
-use crate::support::{Fault, Rule, StoreKind, TestStore, on_both};
+use crate::support::{Fault, Rule, TestStore, on_both};
 
 impl Case {
     /// Ends with 2 and says this; nothing was written.
@@ -39,12 +39,6 @@ async fn f36_what_is_wrong_from_the_start_ends_with_2_and_names_the_setting(stor
     let https = case.direct.endpoint.replace("http:", "https:");
     case.refuses(&["--endpoint", &https], "TLS");
     case.refuses(&["--endpoint", "http://192.0.2.1:9000"], "allow_http");
-    if case.direct.kind == StoreKind::Minio {
-        case.refuses(
-            &["--sync-region", "eu-west-1", "--backup-region", "eu-west-1"],
-            "region",
-        );
-    }
 }
 
 async fn f36_wrong_keys_end_with_2(store: TestStore) {
@@ -210,6 +204,6 @@ mod f36_no_answer_for_a_minute_ends_with_7_before_anything_is_written {
     #[test]
     fn minio() {
         let body = super::f36_no_answer_for_a_minute_ends_with_7_before_anything_is_written;
-        crate::support::on_store(super::StoreKind::Minio, body);
+        crate::support::on_store(crate::support::StoreKind::Minio, body);
     }
 }

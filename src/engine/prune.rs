@@ -1,0 +1,297 @@
+//! Dropping snapshots by the keep policy, and the versions that nobody needs and no lock holds.
+//!
+//! A dropped snapshot is one that a prune record names: from then on no reader sees it, and its
+//! locks are not renewed. What only it had goes later, when its lock and the days of grace are
+//! over, by whichever prune comes then. So nothing here depends on having been here before, and an
+//! interrupted prune is gone on with by the next.
+
+mod named;
+
+use crate::engine::client::Client;
+use crate::model::{
+    Action, BackupSettings, Error, Event, Events, RelPath, Result, Side, StoreErrorKind, Time,
+};
+use crate::plan::{Candidate, GRACE, Naming, Sweep, keep, sweep};
+use crate::snapshot::{
+    Dropped, Loaded, Lock, SnapshotId, Vault, layout, read_prune_records, write_prune,
+};
+use crate::store::{ListRequest, Version};
+use futures::stream::{self, StreamExt};
+use jiff::tz::TimeZone;
+use named::Names;
+use std::collections::BTreeMap;
+
+/// What a prune does, or would do.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Pruned {
+    /// Snapshots that this prune drops, ascending.
+    pub dropped: Vec<SnapshotId>,
+    /// Snapshots that stay.
+    pub kept: usize,
+    /// Versions that went, and their bytes.
+    pub freed: Freed,
+    /// Versions that go later, and their bytes.
+    pub later: Freed,
+    /// When the first and the last of those can go.
+    pub between: Option<(Time, Time)>,
+    /// Versions that the store refused to delete although their lock is over, e.g. for a legal
+    /// hold; their keys and why.
+    pub refused: Vec<(String, String)>,
+}
+
+/// A number of versions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Freed {
+    /// How many.
+    pub versions: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+}
+
+impl Freed {
+    fn add(&mut self, version: &Version) {
+        self.versions += 1;
+        self.bytes += version.size;
+    }
+}
+
+/// How to prune.
+pub struct Prune<'a> {
+    /// The backup target.
+    pub client: &'a Client,
+    /// The same, to read from.
+    pub vault: &'a Vault,
+    /// Its settings: the keep policy, and the lock of the record.
+    pub settings: &'a BackupSettings,
+    /// Where days begin.
+    pub zone: &'a TimeZone,
+    /// Nothing is written or deleted.
+    pub dry_run: bool,
+    /// Requests in flight.
+    pub transfers: usize,
+    /// Where each deleted version is told.
+    pub events: &'a Events,
+}
+
+impl Prune<'_> {
+    /// Prunes. The caller holds the lease; `check` makes sure of it.
+    ///
+    /// # Errors
+    /// `Refused` for a policy that keeps nothing; `Damage` where a kept snapshot can't be read, so
+    /// that nobody can say what it needs: nothing is deleted then.
+    pub async fn run(&self, check: impl AsyncFn() -> Result<()>) -> Result<Pruned> {
+        let now = self.client.call(|store| store.now()).await?;
+        let records = read_prune_records(self.vault).await?;
+        let mut graces: BTreeMap<SnapshotId, Time> = BTreeMap::new();
+        for record in records {
+            let end = record.at.checked_add(GRACE).unwrap_or(Time::MAX);
+            for dropped in record.dropped {
+                let grace = graces.entry(dropped.id).or_insert(end);
+                *grace = end.max(*grace);
+            }
+        }
+        let kept = self.load_kept().await?;
+        let stays = self.decide(&kept)?;
+        let (stay, go): (Vec<_>, Vec<_>) = kept.into_iter().zip(stays).partition(|(_, it)| *it);
+        let go: Vec<Loaded> = go.into_iter().map(|(loaded, _)| loaded).collect();
+        if !go.is_empty() && !self.dry_run {
+            check().await?;
+            self.record(now, &go).await?;
+        }
+        let end = now.checked_add(GRACE).unwrap_or(Time::MAX);
+        let in_grace = self.load_dropped(&graces, now).await?;
+        let mut names = Names::default();
+        for (loaded, _) in &stay {
+            names.add(loaded, Naming::Kept);
+        }
+        for (loaded, until) in &in_grace {
+            names.add(loaded, Naming::Until(*until));
+        }
+        for loaded in &go {
+            names.add(loaded, Naming::Until(end));
+        }
+        names.read_chunks(self.vault).await?;
+        let mut pruned = Pruned {
+            dropped: go.iter().map(|it| it.snapshot.id.clone()).collect(),
+            kept: stay.len(),
+            ..Pruned::default()
+        };
+        for folder in [
+            layout::SNAPSHOTS,
+            layout::MANIFESTS,
+            layout::LOCKS,
+            layout::FILES,
+        ] {
+            check().await?;
+            self.sweep_folder(folder, &names, now, &mut pruned).await?;
+        }
+        Ok(pruned)
+    }
+
+    async fn load_kept(&self) -> Result<Vec<Loaded>> {
+        let mut kept = Vec::new();
+        for at in self.vault.list().await? {
+            let unreadable = |error: Error| match error {
+                Error::Store(error) => Error::Store(error),
+                other => Error::Damage(format!(
+                    "{other}. What it needs is not known, so nothing was pruned; see `tidelock \
+                     verify`"
+                )),
+            };
+            kept.push(self.vault.load(&at).await.map_err(unreadable)?);
+        }
+        Ok(kept)
+    }
+
+    fn decide(&self, kept: &[Loaded]) -> Result<Vec<bool>> {
+        let candidates: Vec<Candidate> = kept
+            .iter()
+            .map(|loaded| Candidate {
+                time: loaded.snapshot.time,
+                complete: loaded.snapshot.complete,
+                suspect: loaded.snapshot.suspect.is_some(),
+            })
+            .collect();
+        keep(&candidates, &self.settings.keep, self.zone).map_err(|why| {
+            Error::Refused(format!(
+                "{}: {why}; nothing was dropped. Set [backup] keep, e.g. keep = {{ last = 7, \
+                 daily = 14, monthly = 24 }}",
+                self.vault.target()
+            ))
+        })
+    }
+
+    async fn record(&self, now: Time, go: &[Loaded]) -> Result<()> {
+        let dropped: Vec<Dropped> = go
+            .iter()
+            .map(|loaded| Dropped {
+                id: loaded.snapshot.id.clone(),
+                blake3: loaded.blake3,
+                parent: loaded.snapshot.parent.clone(),
+            })
+            .collect();
+        let lock = Lock {
+            mode: self.settings.mode,
+            period: self.settings.retention,
+        };
+        let sse = self.settings.sse.as_deref();
+        write_prune(self.vault, now, lock, sse, &dropped).await
+    }
+
+    /// Snapshots that were dropped before and are in their days of grace.
+    async fn load_dropped(
+        &self,
+        graces: &BTreeMap<SnapshotId, Time>,
+        now: Time,
+    ) -> Result<Vec<(Loaded, Time)>> {
+        let all = self.vault.list_all().await?;
+        let newest = all.last().map(|at| at.id.clone());
+        let mut dropped = Vec::new();
+        for at in all.iter().filter(|at| Some(&at.id) != newest.as_ref()) {
+            let Some(end) = graces.get(&at.id).filter(|end| **end > now) else {
+                continue;
+            };
+            match self.vault.load(at).await {
+                Ok(loaded) => dropped.push((loaded, *end)),
+                Err(Error::Store(error)) if error.kind != StoreErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                Err(error) => tracing::warn!(%error, "a dropped snapshot can't be read"),
+            }
+        }
+        Ok(dropped)
+    }
+
+    async fn sweep_folder(
+        &self,
+        folder: &str,
+        names: &Names,
+        now: Time,
+        pruned: &mut Pruned,
+    ) -> Result<()> {
+        let mut request = ListRequest {
+            prefix: self.vault.target().key(folder),
+            ..ListRequest::default()
+        };
+        loop {
+            let page = self
+                .client
+                .call(|store| store.list_versions(&request))
+                .await?;
+            let versions = page.items.into_iter().filter(|it| !it.delete_marker);
+            let mut swept = stream::iter(versions)
+                .map(|version| async move {
+                    let verdict = self.judge(&version, names, now).await;
+                    (version, verdict)
+                })
+                .buffered(self.transfers);
+            while let Some((version, verdict)) = swept.next().await {
+                self.note(&version, verdict?, pruned);
+            }
+            match page.next {
+                Some(next) => request.cursor = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Deletes a version if it can go. A version whose lock holds is not asked for twice.
+    async fn judge(&self, version: &Version, names: &Names, now: Time) -> Result<Ended> {
+        let naming = names.of(version);
+        if naming == Naming::Kept {
+            return Ok(Ended::Kept);
+        }
+        let (key, id) = (&version.key, &version.version_id);
+        let locked = match self.client.call(|store| store.retention(key, id)).await {
+            Ok(lock) => lock.map(|lock| lock.until),
+            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(Ended::Kept),
+            Err(error) => return Err(error.into()),
+        };
+        match sweep(naming, version.last_modified, locked, now) {
+            Sweep::Keep => Ok(Ended::Kept),
+            Sweep::Later(then) => Ok(Ended::Later(then)),
+            Sweep::Now if self.dry_run => Ok(Ended::Gone),
+            Sweep::Now => {
+                let ended = self
+                    .client
+                    .call(|store| store.delete_version(key, id))
+                    .await;
+                match ended {
+                    Ok(()) => Ok(Ended::Gone),
+                    Err(error) if error.kind == StoreErrorKind::NotFound => Ok(Ended::Gone),
+                    Err(error) => Ok(Ended::Refused(error.to_string())),
+                }
+            }
+        }
+    }
+
+    fn note(&self, version: &Version, ended: Ended, pruned: &mut Pruned) {
+        match ended {
+            Ended::Kept => {}
+            Ended::Later(then) => {
+                pruned.later.add(version);
+                let (first, last) = pruned.between.unwrap_or((then, then));
+                pruned.between = Some((first.min(then), last.max(then)));
+            }
+            Ended::Refused(why) => pruned.refused.push((version.key.clone(), why)),
+            Ended::Gone => {
+                pruned.freed.add(version);
+                self.events.send(Event::File {
+                    path: RelPath::from(version.key.as_str()),
+                    action: Action::Delete,
+                    side: Some(Side::Backup),
+                    size: version.size,
+                    planned: self.dry_run,
+                });
+            }
+        }
+    }
+}
+
+/// What became of a version.
+enum Ended {
+    Kept,
+    Later(Time),
+    Gone,
+    Refused(String),
+}
