@@ -102,7 +102,7 @@ impl Backup {
         }
         let flags: Vec<_> = found
             .iter()
-            .map(|target| format!("\n  --backup-to {target}"))
+            .map(|target| format!("\n  --backup-to {}", shell_word(&target.to_string())))
             .collect();
         Err(Error::Usage(format!(
             "{}: there is no snapshot here, but in these libraries below it; name one of \
@@ -136,9 +136,25 @@ impl Backup {
     }
 }
 
+/// As a shell takes it for one word.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/:._-+=@%,".contains(c);
+    if text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_can_be_pasted_into_a_shell() {
+        assert_eq!(shell_word("s3://a/b-c.d_é"), "s3://a/b-c.d_é");
+        assert_eq!(shell_word("s3://a/b c"), "'s3://a/b c'");
+        assert_eq!(shell_word("s3://a/it's"), r"'s3://a/it'\''s'");
+    }
 
     #[test]
     fn a_snapshot_is_named_by_time_or_id_but_not_both() {
