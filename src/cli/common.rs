@@ -62,8 +62,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "LIMIT", help_heading = GUARDS)]
     max_delete: Option<String>,
     /// Allow so many changed files in this run: 50% or a number
-    // Hidden, as whatever this version only reads.
-    #[arg(long, global = true, hide = true, value_name = "LIMIT", help_heading = GUARDS)]
+    #[arg(long, global = true, value_name = "LIMIT", help_heading = GUARDS)]
     max_change: Option<String>,
     /// The library is empty on purpose
     #[arg(long, global = true, help_heading = GUARDS)]

@@ -18,10 +18,7 @@ use std::time::Duration;
 
 /// Read and checked, but acted on by a later version only.
 const NOT_YET: &[&str] = &[
-    "sync.max_change",
     "backup.via",
-    "backup.max_age",
-    "max_age",
     "cloud_files",
     "library.cloud_files",
     "metrics_file",

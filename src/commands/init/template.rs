@@ -41,6 +41,11 @@ const SYNC: &[Line] = &[
         "\"10%\"",
         "More deletes than this in one run are refused.",
     ),
+    (
+        "max_change",
+        "\"50%\"",
+        "More changed files than this look like ransomware; the mirror is left alone then.",
+    ),
 ];
 
 const BACKUP: &[Line] = &[

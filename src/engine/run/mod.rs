@@ -2,7 +2,7 @@
 //!
 //! The order is what the promises rest on:
 //!
-//! 1. [`open`]: both targets, their leases, the state, the latest snapshot; nothing is written
+//! 1. [`connect`], [`open`], [`stock`]: both targets, their leases, the state, the latest snapshot; nothing is written
 //!    before the backup target has proved versioning and lock.
 //! 2. [`look`]: scan and listing, compared with what is remembered: the plan.
 //! 3. [`change`]: does the night look like ransomware's? Then the backup alone goes on.
@@ -17,6 +17,7 @@
 mod change;
 mod checkpoint;
 mod commit;
+mod connect;
 mod deletes;
 mod dry;
 mod forget;
@@ -27,10 +28,11 @@ mod open;
 mod renew;
 mod rescue;
 mod stages;
+mod stock;
 mod sweep;
 
+pub use connect::{connect_backup, consent};
 pub use forget::forget_lost;
-pub use open::{connect_backup, consent};
 pub use stages::{Ended, Stores, Which, run, run_on};
 
 use crate::engine::client::Client;
