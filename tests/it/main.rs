@@ -22,6 +22,7 @@ mod faults_clock;
 mod faults_library;
 mod faults_mirror;
 mod faults_process;
+mod faults_prune;
 mod faults_state;
 mod harness;
 mod keys;
