@@ -23,7 +23,13 @@ impl Nobody {
     pub(crate) fn of(job: &Job) -> Self {
         let bin = tempfile::tempdir().expect("a folder");
         let copy = bin.path().join("tidelock");
-        fs::copy(env!("CARGO_BIN_EXE_tidelock"), &copy).expect("a copy of the program");
+        // By another process: a test that forks while this one has the copy open for writing would
+        // make it "text file busy".
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_tidelock"))
+            .arg(&copy)
+            .status();
+        assert!(copied.expect("cp runs").success(), "no copy of the program");
         fs::set_permissions(bin.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
         let nobody = Self { bin };
         nobody.owns(job.library.path());
