@@ -23,6 +23,8 @@ const STEPS: usize = 30;
 
 /// Histories by default, in about a minute on two cores.
 const CASES: u32 = 400;
+/// Longer rounds draw theirs.
+const USUAL_SEED: u64 = 1;
 
 /// Plays a history to its end, and shows that one more run brings everything in order.
 pub(crate) fn play(history: &[Step]) {
@@ -105,7 +107,15 @@ fn cases(shard: u64) {
         getrandom::fill(&mut bytes).unwrap();
         u64::from(u32::from_le_bytes(bytes))
     };
-    let seed = number("TIDELOCK_SEED").unwrap_or_else(random);
+    // A round of the usual size is the same each time: what it finds, it finds for who caused it.
+    let usual = || {
+        if number("TIDELOCK_CASES").is_some() {
+            random()
+        } else {
+            USUAL_SEED
+        }
+    };
+    let seed = number("TIDELOCK_SEED").unwrap_or_else(usual);
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&shard.to_le_bytes());

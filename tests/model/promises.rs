@@ -207,6 +207,22 @@ impl Promises {
         }
     }
 
+    /// Whether the library had files when a run before the last commit saw it: an empty one that
+    /// was consented to is known to be empty from then on.
+    fn was_last_seen_with_files(&self) -> bool {
+        let newest_first = self.snapshots.values().rev().skip(1);
+        let before = newest_first.filter(|known| known.complete || !known.named.is_empty());
+        before
+            .map(|known| !known.named.is_empty())
+            .next()
+            .unwrap_or_default()
+            || self
+                .snapshots
+                .values()
+                .next_back()
+                .is_some_and(|known| !known.named.is_empty())
+    }
+
     /// Promise 3: no deletes on doubt.
     fn check_deletes(&self, ran: &Ran<'_>) {
         let victims = ran.hooks.victims.lock().unwrap();
@@ -224,8 +240,7 @@ impl Promises {
             assert!(counted <= limit, "{counted} deletes, limit {limit}");
         }
         // Of a library that never was there nothing can be lost; `--max-delete` is enough then.
-        let emptied =
-            here.is_empty() && self.snapshots.values().any(|known| !known.named.is_empty());
+        let emptied = here.is_empty() && self.was_last_seen_with_files();
         assert!(!emptied || ran.job.allow_empty, "the library is empty");
         let Some(ended) = ran.ended else { return };
         assert_ne!(ended.exit, ExitCode::Refused, "{ended:?}");
