@@ -11,14 +11,14 @@ async fn f66_snapshots_dropped_while_a_restore_reads_them_lose_nothing(store: Te
     let job = Job::new(store).await;
     for number in 0..FILES {
         job.library
-            .file(&format!("2024/{number:03}.jpg"), 900 + number);
+            .file(format!("2024/{number:03}.jpg"), 900 + number);
     }
     job.run(0);
     let then = job.restore(&[]);
     let first = job.latest();
     for number in 0..3 {
         job.library
-            .write(&format!("2024/{number:03}.jpg"), b"drawn over");
+            .write(format!("2024/{number:03}.jpg"), b"drawn over");
     }
     job.run(0);
     job.library.remove("2024/005.jpg");
