@@ -8,6 +8,7 @@ use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use std::env;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 use tidelock::engine::pace::Pace;
 use tidelock::engine::restore::{Request, restore};
@@ -21,8 +22,10 @@ use tidelock::snapshot::Select;
 /// Steps of one history.
 const STEPS: usize = 30;
 
-/// Histories by default, in about a minute on two cores.
-const CASES: u32 = 400;
+/// Histories by default, in about two minutes on two cores.
+const CASES: u32 = 2_000;
+/// Histories that are played at a time: they mostly wait, for files that have just been written.
+const SHARDS: u32 = 25;
 /// Longer rounds draw theirs.
 const USUAL_SEED: u64 = 1;
 
@@ -99,28 +102,13 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-/// A quarter of the cases, so that they share the machine's cores.
-fn cases(shard: u64) {
-    let cases = number("TIDELOCK_CASES").map_or(CASES, |cases| cases as u32) / 4;
-    let random = || {
-        let mut bytes = [0; 4];
-        getrandom::fill(&mut bytes).unwrap();
-        u64::from(u32::from_le_bytes(bytes))
-    };
-    // A round of the usual size is the same each time: what it finds, it finds for who caused it.
-    let usual = || {
-        if number("TIDELOCK_CASES").is_some() {
-            random()
-        } else {
-            USUAL_SEED
-        }
-    };
-    let seed = number("TIDELOCK_SEED").unwrap_or_else(usual);
+/// A share of the cases.
+fn shard(shard: u64, seed: u64, cases: u32) -> Result<(), String> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&shard.to_le_bytes());
     let config = Config {
-        cases: cases.max(1),
+        cases,
         failure_persistence: None,
         max_shrink_iters: 3_000,
         max_shrink_time: 120_000,
@@ -128,43 +116,50 @@ fn cases(shard: u64) {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let begun = Instant::now();
     let result = runner.run(&vec(step(), 1..=STEPS), |history| {
         play(&history);
         Ok(())
     });
-    match result {
-        Ok(()) => eprintln!(
-            "{cases} histories in {:?}, TIDELOCK_SEED={seed}",
-            begun.elapsed()
-        ),
-        Err(TestError::Fail(why, history)) => panic!(
-            "TIDELOCK_SEED={seed}, shard {shard}: {why}\n{}",
-            history
-                .iter()
-                .map(|step| format!("    {step:?},\n"))
-                .collect::<String>()
-        ),
-        Err(error) => panic!("TIDELOCK_SEED={seed}: {error}"),
-    }
+    result.map_err(|error| match error {
+        TestError::Fail(why, history) => {
+            let steps = history.iter().map(|step| format!("    {step:?},\n"));
+            format!("shard {shard}: {why}\n{}", steps.collect::<String>())
+        }
+        error => format!("shard {shard}: {error}"),
+    })
+}
+
+fn random() -> u64 {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).unwrap();
+    u64::from(u32::from_le_bytes(bytes))
 }
 
 #[test]
-fn every_history_keeps_every_promise_1() {
-    cases(1);
-}
-
-#[test]
-fn every_history_keeps_every_promise_2() {
-    cases(2);
-}
-
-#[test]
-fn every_history_keeps_every_promise_3() {
-    cases(3);
-}
-
-#[test]
-fn every_history_keeps_every_promise_4() {
-    cases(4);
+fn every_history_keeps_every_promise() {
+    let wanted = number("TIDELOCK_CASES");
+    let seed = number("TIDELOCK_SEED").unwrap_or_else(|| match wanted {
+        Some(_) => random(),
+        // A round of the usual size is the same each time: what it finds, it finds for who caused it.
+        None => USUAL_SEED,
+    });
+    let cases = wanted.map_or(CASES, |cases| cases as u32).div_ceil(SHARDS);
+    let begun = Instant::now();
+    let failed: Vec<String> = thread::scope(|scope| {
+        let shards: Vec<_> = (1..=u64::from(SHARDS))
+            .map(|no| scope.spawn(move || shard(no, seed, cases)))
+            .collect();
+        let results = shards.into_iter().map(|shard| shard.join().unwrap());
+        results.filter_map(Result::err).collect()
+    });
+    assert!(
+        failed.is_empty(),
+        "TIDELOCK_SEED={seed}\n{}",
+        failed.join("\n")
+    );
+    eprintln!(
+        "{} histories in {:?}, TIDELOCK_SEED={seed}",
+        cases * SHARDS,
+        begun.elapsed()
+    );
 }

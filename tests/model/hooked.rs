@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tidelock::engine::stop::{Stop, Why};
 use tidelock::model::{Crc64, Requests, Retention, StoreError, StoreErrorKind, StoreResult, Time};
@@ -58,6 +59,8 @@ pub(crate) struct Hooks {
     /// Told when the process is to die.
     pub(crate) dead: Notify,
     count: Mutex<u64>,
+    /// The run has begun to give its leases back.
+    pub(crate) closing: AtomicBool,
     pub(crate) victims: Mutex<Vec<Victim>>,
     pub(crate) versions: Mutex<Vec<NewVersion>>,
     mirror: ModelStore,
@@ -76,6 +79,7 @@ impl Hooks {
             stop,
             dead: Notify::new(),
             count: Mutex::new(0),
+            closing: AtomicBool::new(false),
             victims: Mutex::default(),
             versions: Mutex::default(),
             mirror: mirror.again(mirror.bucket()),
@@ -112,6 +116,9 @@ impl Hooked {
             *count += 1;
             *count
         };
+        if operation == "DeleteObject" && key.ends_with("/.tidelock/lease.json") {
+            self.hooks.closing.store(true, Ordering::Relaxed);
+        }
         let error = |kind| StoreError {
             kind,
             operation,

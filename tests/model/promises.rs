@@ -8,6 +8,7 @@ use crate::world::{MAX_DELETE, RENEW_BELOW};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tidelock::engine::run::{Ended, Which};
 use tidelock::model::{ExitCode, Target, Time};
@@ -81,6 +82,10 @@ impl Promises {
         if done && ran.job.which.syncs() {
             self.settled = true;
             check_mirror(ran, mirror);
+        }
+        if ran.ended.is_none() && ran.hooks.closing.load(Ordering::Relaxed) {
+            // It may have noted a good end before it died, and has then kept what that means.
+            self.settled |= contents(mirror) == as_mirrored(&ran.library);
         }
     }
 
@@ -276,15 +281,20 @@ impl Promises {
     }
 }
 
+/// The objects of a mirror that is the library.
+fn as_mirrored(library: &Tree) -> BTreeMap<String, Bytes> {
+    let files = library.iter().filter_map(|(path, node)| match node {
+        Node::File { body, .. } => Some((path, body)),
+        _ => None,
+    });
+    files
+        .map(|(path, body)| (crate::world::mirror_key(path), Bytes::copy_from_slice(body)))
+        .collect()
+}
+
 /// After an exit 0 the mirror is the library.
 fn check_mirror(ran: &Ran<'_>, mirror: &ModelStore) {
-    let mut expected: BTreeMap<String, Bytes> = BTreeMap::new();
-    for (path, node) in &ran.library {
-        if let Node::File { body, .. } = node {
-            let key = crate::world::mirror_key(path);
-            expected.insert(key, Bytes::copy_from_slice(body));
-        }
-    }
+    let mut expected = as_mirrored(&ran.library);
     let mut found = contents(mirror);
     if let Trouble::Meddle { key, body, .. } = &ran.trouble
         && found.get(key).is_some_and(|found| found == body)

@@ -143,3 +143,19 @@ fn a_put_that_was_given_up_is_looked_for_by_the_next_run() {
         }
     }
 }
+
+/// A checkpoint named what had only moved with the lock that the content had where it was.
+#[test]
+fn a_checkpoint_extends_the_locks_of_what_it_names() {
+    for at in 1..40 {
+        play(&[
+            Step::Write(PathNo(0), BodyNo(3)),
+            Step::Write(PathNo(1), BodyNo(4)),
+            run(Which::Run),
+            Step::Advance(40 * 24),
+            Step::Duplicate(PathNo(0), PathNo(5)),
+            Step::Write(PathNo(1), BodyNo(5)),
+            Step::Run(Job::permitted(Which::Run), Trouble::Interrupt { at }),
+        ]);
+    }
+}

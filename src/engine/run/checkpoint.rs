@@ -26,6 +26,7 @@ impl Run {
         if self.state.call(|state| state.pending_count()).await? == 0 {
             return Ok(());
         }
+        self.renew_for_checkpoint().await?;
         self.commit(false, Vec::new()).await?;
         self.events
             .send(Event::Note("a checkpoint was committed".to_owned()));

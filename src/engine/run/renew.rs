@@ -36,13 +36,28 @@ impl Run {
         }
         let mut progress = Progress::default();
         self.renew_all(&mut progress).await?;
-        if progress.at_risk > 0 || !progress.lost.is_empty() {
+        if !progress.lost.is_empty() {
+            self.raise(ExitCode::Damage);
+        }
+        self.tell_at_once(progress);
+        Ok(())
+    }
+
+    /// A checkpoint promises of its locks what every snapshot does.
+    pub(super) async fn renew_for_checkpoint(&mut self) -> Result<()> {
+        let mut progress = Progress::default();
+        self.renew_rows(&mut progress).await?;
+        self.tell_at_once(progress);
+        Ok(())
+    }
+
+    fn tell_at_once(&mut self, progress: Progress) {
+        if progress.at_risk > 0 {
             self.raise(ExitCode::Damage);
         }
         for failure in progress.late {
             self.fail(failure.path, failure.stage, failure.message);
         }
-        Ok(())
     }
 
     async fn renew_all(&mut self, progress: &mut Progress) -> Result<()> {
