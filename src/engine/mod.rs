@@ -3,6 +3,7 @@
 pub mod buffers;
 pub mod client;
 pub mod diff;
+mod download;
 pub mod history;
 pub mod host;
 pub mod kept;

@@ -1,21 +1,46 @@
 //! One file: look, fetch, prove, hand over to be named.
 
-use super::content::{Lost, blocking, fill, hash_file};
-use super::fetch::Fetcher;
-use super::folder::Place;
-use super::publish::{Ready, taken};
+use super::content::{Lost, fill};
 use super::tally::Tally;
-use super::temp::{self, Temp};
-use crate::model::{Blake3, Content, Entry, Error, Result, Stored};
+use crate::engine::download::blocking;
+use crate::engine::download::fetch::Fetcher;
+use crate::engine::download::folder::Place;
+use crate::engine::download::publish::{self, taken};
+use crate::engine::download::receive::hash_file;
+use crate::engine::download::temp::{self, Temp};
+use crate::model::{Blake3, Content, Entry, Error, RelPath, Result, Stored};
 use crate::plan::restore::{Existing, Step, step};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// A file whose version is gone or damaged; another snapshot may know another version.
 #[derive(Clone, Debug)]
 pub(super) struct LostFile {
     pub(super) entry: Entry,
     pub(super) why: String,
+}
+
+/// What is to become of a file whose content is there.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) replace: bool,
+    pub(super) path: RelPath,
+    pub(super) size: u64,
+}
+
+/// A file that waits for its name.
+pub(super) type Ready = publish::Ready<Job>;
+
+/// Starts to name files; the tally hears of each.
+pub(super) fn publisher(tally: Arc<Tally>) -> (mpsc::Sender<Ready>, JoinHandle<Result<()>>) {
+    publish::start(
+        |ready: &Ready| ready.temp.publish(&ready.place, ready.job.replace),
+        move |ready, named| match named {
+            Ok(()) => tally.restored(&ready.job.path, ready.job.size),
+            Err(error) => tally.failed(&ready.job.path, taken(error, &ready.place)),
+        },
+    )
 }
 
 /// What all files share.
@@ -85,9 +110,11 @@ impl Files {
         let ready = Ready {
             temp,
             place,
-            replace,
-            path: entry.path.clone(),
-            size: content.size,
+            job: Job {
+                replace,
+                path: entry.path.clone(),
+                size: content.size,
+            },
         };
         let ended = |_| Error::Failed("the restore was given up".into());
         Ok(publisher.send(ready).await.map_err(ended)?)

@@ -1,9 +1,8 @@
 //! Other versions of contents whose own version is gone or damaged.
 
 use super::content::Lost;
-use super::file::{Files, LostFile};
-use super::folder::Place;
-use super::publish::Ready;
+use super::file::{Files, LostFile, Ready};
+use crate::engine::download::folder::Place;
 use crate::model::{Blake3, Entry, Error, Event, Stored};
 use crate::snapshot::{ChunkRef, Vault};
 use futures::stream::StreamExt;

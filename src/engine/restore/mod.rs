@@ -1,12 +1,6 @@
 //! Restores a snapshot, or parts of it, into a folder.
 //!
-//! # What holds at any moment, after a crash too
-//!
-//! Every name below the folder is absent, as it was before, or complete: bytes are written under a
-//! temporary name beside it, proven by BLAKE3, made durable, and only then named. Nothing outside
-//! the folder is touched: everything is reached from open handles, one name at a time, and symbolic
-//! links are never followed. What a crash leaves are temporary files, which the next restore into
-//! the same folders removes.
+//! What holds at any moment, after a crash too, is told in `engine::download`.
 //!
 //! # Order
 //!
@@ -15,30 +9,26 @@
 //! Each is a way of its own through the manifest, so memory does not grow with the library.
 
 mod content;
-mod fetch;
 mod file;
-mod folder;
 mod heal;
 mod links;
 mod passes;
-mod publish;
-mod space;
 mod survey;
 mod tally;
-mod temp;
 #[cfg(test)]
 mod tests;
 
+use crate::engine::download::fetch::Fetcher;
+use crate::engine::download::folder::Walk;
+use crate::engine::download::trouble::is_full;
+use crate::engine::download::{blocking, space};
 use crate::engine::look;
 use crate::engine::retry::Retrier;
 use crate::engine::stop::Stop;
-use crate::model::{Entry, Error, Event, Events, ExitCode, Failure, RestoreSummary, Result};
+use crate::model::{Entry, Error, Event, Events, ExitCode, Failure, RestoreSummary, Result, Side};
 use crate::plan::restore::{Existing, Selection};
 use crate::snapshot::{Found, Vault};
-use content::blocking;
-use fetch::Fetcher;
 use file::Files;
-use folder::Walk;
 use passes::{Passes, Source, Wanted};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -157,6 +147,7 @@ async fn write(
         events.send(Event::Phase("restore"));
         let files = Files::new(
             Fetcher::new(
+                Side::Backup,
                 Arc::clone(vault.store()),
                 retrier.clone(),
                 request.transfers,
@@ -206,7 +197,7 @@ async fn open(root: &Path, needed: u64) -> Result<Walk> {
     let root = root.to_owned();
     blocking(move || {
         let walk = Walk::to_write(&root)?;
-        space::check(&root, needed)?;
+        space::check(&root, needed, ", or restore single paths")?;
         Ok(walk)
     })
     .await
@@ -221,7 +212,7 @@ fn watch(stop: Stop, tally: Arc<Tally>) -> tokio::task::JoinHandle<()> {
 
 fn conclude(totals: Totals, to: &Path, left: u64) -> Restored {
     let ended_by = totals.fatal.map(|error| match error {
-        Error::Io { source, .. } if tally::is_full(&source) => space::ran_out(to, left),
+        Error::Io { source, .. } if is_full(&source) => space::ran_out(to, left),
         other => other,
     });
     let exit = ended_by.as_ref().map_or(ExitCode::Done, Error::exit_code);

@@ -1,7 +1,7 @@
 //! The look before the first byte: what there is to restore, what is there already, what it takes.
 
-use super::content::blocking;
-use super::folder::Walk;
+use crate::engine::download::blocking;
+use crate::engine::download::folder::Walk;
 use crate::model::{Action, Entry, Event, Events, Kind, RelPath, Result};
 use crate::plan::restore::{Existing, Selection, Step, There, step};
 use futures::stream::{Stream, StreamExt};

@@ -1,6 +1,7 @@
 #![cfg(unix)]
 
 use super::*;
+use crate::engine::download::temp;
 use crate::engine::pace::Pace;
 use crate::engine::stop::Why;
 use crate::model::{Blake3, Content, Crc64, Entry, Kind, Mode, RelPath, Stored, Target, time};

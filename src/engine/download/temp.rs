@@ -16,7 +16,7 @@ const SUFFIX: &str = ".tmp";
 
 /// Whether a name is one that restores use while they write. What is left of a former restore
 /// under such a name was never proven, so it may go.
-pub(super) fn is_temporary(name: &OsStr) -> bool {
+pub(in crate::engine) fn is_temporary(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes())
 }
@@ -31,7 +31,7 @@ fn temporary_name() -> io::Result<String> {
 }
 
 /// Whether the file system takes another case, or another Unicode form, for the same name.
-pub(super) fn folds_names(dir: &Dir) -> io::Result<bool> {
+pub(in crate::engine) fn folds_names(dir: &Dir) -> io::Result<bool> {
     let name = temporary_name()?.replace(SUFFIX, "-\u{e9}.tmp");
     create(dir, &name)?;
     let others = [name.to_uppercase(), name.replace('\u{e9}', "e\u{301}")];
@@ -57,7 +57,7 @@ fn create(dir: &Dir, name: &str) -> io::Result<File> {
 
 /// An unfinished file. Dropped without [`Temp::publish`], it is removed.
 #[derive(Debug)]
-pub(super) struct Temp {
+pub(in crate::engine) struct Temp {
     folder: Arc<Folder>,
     name: OsString,
     file: File,
@@ -66,7 +66,7 @@ pub(super) struct Temp {
 
 impl Temp {
     /// Makes an empty one in the folder where its content belongs.
-    pub(super) fn create(folder: &Arc<Folder>) -> io::Result<Self> {
+    pub(in crate::engine) fn create(folder: &Arc<Folder>) -> io::Result<Self> {
         let name = temporary_name()?;
         let file = create(folder.dir(), &name)?;
         Ok(Self {
@@ -78,17 +78,17 @@ impl Temp {
     }
 
     /// The open file.
-    pub(super) fn file(&self) -> &File {
+    pub(in crate::engine) fn file(&self) -> &File {
         &self.file
     }
 
     /// Where it is, for messages.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(in crate::engine) fn path(&self) -> PathBuf {
         self.folder.path_of(&self.name)
     }
 
     /// Takes the disk space now, so that a full disk shows before anything is fetched.
-    pub(super) fn reserve(&self, size: u64) -> io::Result<()> {
+    pub(in crate::engine) fn reserve(&self, size: u64) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
         {
             use rustix::fs::{FallocateFlags, fallocate};
@@ -103,7 +103,7 @@ impl Temp {
     }
 
     /// Writes at an offset; several may write at once.
-    pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    pub(in crate::engine) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::FileExt;
@@ -121,13 +121,17 @@ impl Temp {
     }
 
     /// Gives it mode and time.
-    pub(super) fn dress(&self, mode: Option<u32>, mtime: Option<Time>) -> io::Result<()> {
+    pub(in crate::engine) fn dress(
+        &self,
+        mode: Option<u32>,
+        mtime: Option<Time>,
+    ) -> io::Result<()> {
         dress(&self.file, mode, mtime)
     }
 
     /// Gives it its name; the content must be durable by now. Without `replace` it fails with
     /// `AlreadyExists` where the name is taken.
-    pub(super) fn publish(&self, place: &Place, replace: bool) -> io::Result<()> {
+    pub(in crate::engine) fn publish(&self, place: &Place, replace: bool) -> io::Result<()> {
         let dir = self.folder.dir();
         if replace {
             dir.rename(&self.name, dir, &place.name)?;
@@ -157,7 +161,11 @@ fn remove_leftover(dir: &Dir, name: &OsStr) {
 }
 
 /// Sets mode and modification time, the time last.
-pub(super) fn dress(file: &File, mode: Option<u32>, mtime: Option<Time>) -> io::Result<()> {
+pub(in crate::engine) fn dress(
+    file: &File,
+    mode: Option<u32>,
+    mtime: Option<Time>,
+) -> io::Result<()> {
     #[cfg(unix)]
     if let Some(mode) = mode {
         use std::os::unix::fs::PermissionsExt;
@@ -173,7 +181,7 @@ pub(super) fn dress(file: &File, mode: Option<u32>, mtime: Option<Time>) -> io::
 }
 
 /// Makes a second name for `from` under a temporary name, then moves it to `to`.
-pub(super) fn link(from: &Place, to: &Place, replace: bool) -> io::Result<()> {
+pub(in crate::engine) fn link(from: &Place, to: &Place, replace: bool) -> io::Result<()> {
     let name = OsString::from(temporary_name()?);
     let dir = to.folder.dir();
     from.folder.dir().hard_link(&from.name, dir, &name)?;
@@ -184,7 +192,7 @@ pub(super) fn link(from: &Place, to: &Place, replace: bool) -> io::Result<()> {
 }
 
 /// Makes a symbolic link with these very bytes, which nothing here ever follows.
-pub(super) fn symlink(target: &OsStr, to: &Place, replace: bool) -> io::Result<()> {
+pub(in crate::engine) fn symlink(target: &OsStr, to: &Place, replace: bool) -> io::Result<()> {
     let name = OsString::from(temporary_name()?);
     let dir = to.folder.dir();
     #[cfg(unix)]
@@ -199,7 +207,7 @@ pub(super) fn symlink(target: &OsStr, to: &Place, replace: bool) -> io::Result<(
 }
 
 /// Sets a symbolic link's own time, as far as the system can.
-pub(super) fn set_link_time(place: &Place, mtime: Time) {
+pub(in crate::engine) fn set_link_time(place: &Place, mtime: Time) {
     #[cfg(unix)]
     {
         use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
