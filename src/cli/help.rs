@@ -10,6 +10,7 @@ Examples:
   tidelock run ~/Pictures --sync-to s3://my-photos/library --backup-to s3://my-photos-vault/library
   tidelock restore --to ~/restored                  the latest snapshot
   tidelock snapshots                                what there is to restore
+  tidelock pull --to ~/Pictures                     the mirror, on a second machine
 
 Settings: flags beat TIDELOCK_* variables (TIDELOCK_SYNC_TO, TIDELOCK_BACKUP_RETENTION, ...),
 these beat tidelock.toml (./tidelock.toml, then ~/.config/tidelock/tidelock.toml).
@@ -90,8 +91,17 @@ Examples:
   tidelock man restore > ~/.local/share/man/man1/tidelock-restore.1";
 
 pub(super) const PULL: &str = "\
+Fetches what changed in the mirror since the last pull, proven by checksum. What the mirror does not
+have any more is moved to DIR/.tidelock-trash/DATE, within max_delete. A file that was changed here
+is never overwritten: if it changed in the mirror too, it is kept as \"a (conflict DATE).jpg\" beside
+the mirror's version, and the exit code is 3. The credentials of `tidelock policy reader` are enough.
+
 Examples:
-  tidelock pull --to ~/Pictures";
+  tidelock pull --to ~/Pictures --sync-to s3://my-photos/library
+  tidelock pull --to ~/Pictures -n        what would be fetched and moved
+  tidelock pull photos --to ~/Pictures    one of several configured libraries, by name
+  tidelock pull --to ~/Pictures --checksum          read and compare all files that are here
+  tidelock pull --to ~/Pictures --max-delete 100%   allow this pull's deletes after a look at them";
 
 pub(super) const HISTORY: &str = "\
 Examples:

@@ -11,7 +11,7 @@ use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use tidelock::commands::{
-    self, diff, history, init, ls, policy, reading, restore, run::Which, verify,
+    self, diff, history, init, ls, policy, pull, reading, restore, run::Which, verify,
 };
 use tidelock::config::{Environment, Flags, Raw};
 
@@ -47,9 +47,11 @@ enum Verb {
     #[command(after_help = help::RESTORE)]
     Restore(Restore),
     /// Bring the mirror to a folder, on a second machine
-    #[command(hide = true, after_help = help::PULL)]
+    #[command(after_help = help::PULL)]
     Pull {
-        /// The folder
+        /// The name of a configured library, where there are several
+        library: Option<OsString>,
+        /// The folder, which becomes a copy of the mirror
         #[arg(long, value_name = "DIR", visible_alias = "target")]
         to: PathBuf,
     },
@@ -211,7 +213,7 @@ pub(crate) fn parse(
         Verb::Sync { .. } => commands::Command::Run(Which::Sync),
         Verb::Backup(_) => commands::Command::Run(Which::Backup),
         Verb::Restore(args) => commands::Command::Restore(args.into_args()),
-        Verb::Pull { .. } => commands::Command::Pull,
+        Verb::Pull { to, .. } => commands::Command::Pull(pull::Pull { to }),
         Verb::Snapshots => commands::Command::Snapshots,
         Verb::Ls { path, snapshot } => commands::Command::Ls(ls::Ls {
             paths: path.into_iter().collect(),
@@ -272,6 +274,7 @@ impl Verb {
                 let given = without_backup.then_some(flag);
                 (library.library.clone(), given.into_iter().collect())
             }
+            Self::Pull { library, .. } => (library.clone(), Vec::new()),
             Self::Init { library, provider } => {
                 let given = provider
                     .clone()

@@ -7,6 +7,7 @@ pub mod ls;
 mod noting;
 pub mod policy;
 pub mod prune;
+pub mod pull;
 pub mod reading;
 pub mod renew;
 pub mod restore;
@@ -28,7 +29,7 @@ pub enum Command {
     /// `restore`.
     Restore(restore::Restore),
     /// `pull`.
-    Pull,
+    Pull(pull::Pull),
     /// `snapshots`.
     Snapshots,
     /// `ls`.
@@ -61,7 +62,7 @@ impl Command {
         match self {
             Self::Run(which) => which.name(),
             Self::Restore(_) => "restore",
-            Self::Pull => "pull",
+            Self::Pull(_) => "pull",
             Self::Snapshots => "snapshots",
             Self::Ls(_) => "ls",
             Self::History(_) => "history",
@@ -83,6 +84,7 @@ impl Command {
             Self::Run(Which::Run) => (true, true, true),
             Self::Run(Which::Sync) => (true, true, false),
             Self::Run(Which::Backup) => (true, false, true),
+            Self::Pull(_) => (false, true, false),
             Self::Restore(_)
             | Self::Snapshots
             | Self::Ls(_)
@@ -157,7 +159,7 @@ pub async fn dispatch(
         Command::Snapshots => snapshots::run(settings, &now, rows, &events, &stop).await,
         Command::Ls(args) => ls::run(settings, &args, &now, rows, &events, &stop).await,
         Command::Init(args) => init::init(args, events, stop).await,
-        Command::Pull => not_available("pull"),
+        Command::Pull(args) => pull::run(settings, &args, &now, &events, &stop).await,
         Command::History(args) => history::run(settings, &args, &now, rows, &events, &stop).await,
         Command::Diff(args) => diff::run(settings, &args, &now, rows, &events, &stop).await,
         Command::Status => status::run(settings, &now, rows, &events, &stop).await,

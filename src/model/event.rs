@@ -47,6 +47,14 @@ pub enum Action {
     Renew,
     /// A file is written by a restore.
     Restore,
+    /// A file is written by a pull.
+    Download,
+    /// A file that the mirror does not have any more is moved to the trash.
+    Trash,
+    /// A file was edited here and stays as it is.
+    Keep,
+    /// A file that was edited here is moved beside the mirror's new version.
+    Conflict,
 }
 
 impl Action {
@@ -64,6 +72,10 @@ impl Action {
             Self::Refuse => "refuse",
             Self::Renew => "renew",
             Self::Restore => "restore",
+            Self::Download => "download",
+            Self::Trash => "trash",
+            Self::Keep => "keep",
+            Self::Conflict => "conflict",
         }
     }
 }

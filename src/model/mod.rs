@@ -28,6 +28,8 @@ pub use settings::{
     BackupSettings, Connection, KeepPolicy, Keys, LibrarySettings, Limit, MtimePolicy, Provider,
     RunSettings, Secret, Settings, SyncSettings, Via,
 };
-pub use summary::{BackupSummary, LibrarySummary, RestoreSummary, Summary, SyncSummary};
+pub use summary::{
+    BackupSummary, LibrarySummary, PullSummary, RestoreSummary, Summary, SyncSummary,
+};
 pub use target::Target;
 pub use time::Time;

@@ -9,6 +9,7 @@ mod keep;
 mod kind;
 mod night;
 mod policy;
+pub mod pull;
 mod renew;
 pub mod restore;
 mod sweep;

@@ -2,8 +2,8 @@
 
 use super::text::{paint, plain, plain_lines, show_bytes, show_count, show_elapsed, show_files};
 use crate::model::{
-    Action, BackupSummary, Event, ExitCode, LibrarySummary, RestoreSummary, Side, Summary,
-    SyncSummary, Time,
+    Action, BackupSummary, Event, ExitCode, LibrarySummary, PullSummary, RestoreSummary, Side,
+    Summary, SyncSummary, Time,
 };
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ fn file(event: &Event) -> String {
     let would = if *planned { "would " } else { "" };
     let place = side.map_or("", Side::as_str);
     let size = match action {
-        Action::Upload | Action::Copy | Action::Rescue | Action::Restore => {
+        Action::Upload | Action::Copy | Action::Rescue | Action::Restore | Action::Download => {
             format!("  ({})", show_bytes(*size))
         }
         _ => String::new(),
@@ -87,6 +87,9 @@ pub(super) fn summary(exit: ExitCode, elapsed: Duration, summary: &Summary) -> V
     }
     if let Some(part) = &summary.restore {
         lines.push(format!("restored  {}", restore(part)));
+    }
+    if let Some(part) = &summary.pull {
+        lines.push(format!("pulled    {}", pull(part)));
     }
     if lines.is_empty() {
         return lines;
@@ -205,6 +208,25 @@ fn snapshot(part: &BackupSummary) -> Option<String> {
 /// The day, in UTC as everything that is stored.
 fn date(time: Time) -> String {
     time.strftime("%Y-%m-%d").to_string()
+}
+
+fn pull(part: &PullSummary) -> String {
+    let fetched = format!(
+        "{} ({} downloaded)",
+        show_files(part.downloaded),
+        show_bytes(part.bytes_downloaded)
+    );
+    counts(
+        &fetched,
+        &[
+            (part.adopted, "there already"),
+            (part.unchanged, "unchanged"),
+            (part.trashed, "moved to the trash"),
+            (part.edited, "changed here and left alone"),
+            (part.conflicts, "conflicts, both versions kept"),
+            (part.failed, "failed"),
+        ],
+    )
 }
 
 fn restore(part: &RestoreSummary) -> String {

@@ -2,8 +2,8 @@
 
 use super::progress::Progress;
 use crate::model::{
-    BackupSummary, Event, ExitCode, Failure, LibrarySummary, RelPath, RestoreSummary, Summary,
-    SyncSummary, Time,
+    BackupSummary, Event, ExitCode, Failure, LibrarySummary, PullSummary, RelPath, RestoreSummary,
+    Summary, SyncSummary, Time,
 };
 use data_encoding::BASE64;
 use serde::Serialize;
@@ -65,6 +65,7 @@ pub(super) fn summary(
         sync: summary.sync.as_ref().map(SyncPart::of),
         backup: summary.backup.as_ref().map(BackupPart::of),
         restore: summary.restore.as_ref().map(RestorePart::of),
+        pull: summary.pull.as_ref().map(PullPart::of),
         errors: summary
             .errors
             .iter()
@@ -154,6 +155,8 @@ struct SummaryLine<'a> {
     backup: Option<BackupPart<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     restore: Option<RestorePart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pull: Option<PullPart<'a>>,
     errors: Vec<FailureLine<'a>>,
 }
 
@@ -255,6 +258,35 @@ impl<'a> RestorePart<'a> {
             bytes_downloaded: part.bytes_downloaded,
             unchanged: part.unchanged,
             failed: part.failed,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PullPart<'a> {
+    downloaded: u64,
+    bytes_downloaded: u64,
+    adopted: u64,
+    unchanged: u64,
+    trashed: u64,
+    edited: u64,
+    conflicts: u64,
+    failed: u64,
+    requests: &'a BTreeMap<&'static str, u64>,
+}
+
+impl<'a> PullPart<'a> {
+    fn of(part: &'a PullSummary) -> Self {
+        Self {
+            downloaded: part.downloaded,
+            bytes_downloaded: part.bytes_downloaded,
+            adopted: part.adopted,
+            unchanged: part.unchanged,
+            trashed: part.trashed,
+            edited: part.edited,
+            conflicts: part.conflicts,
+            failed: part.failed,
+            requests: &part.requests,
         }
     }
 }

@@ -11,6 +11,8 @@
 //! | `upload`, `part` | unfinished multipart uploads |
 //! | `meta` | which snapshot `base` is, and small notes |
 //!
+//! What `pull` brought into a folder is in a file of its own, [`PullState`].
+//!
 //! # How a snapshot is committed
 //!
 //! [`State::freeze`] fixes which pending changes the snapshot names, [`View::Frozen`] are its
@@ -28,6 +30,7 @@ mod handle;
 mod lock;
 mod open;
 mod pending;
+mod pulled;
 mod query;
 mod rebuild;
 mod row;
@@ -41,6 +44,7 @@ pub use file::{StateKey, state_file};
 pub use handle::{Rebuild, Rows, StateHandle};
 pub use open::{Opened, State};
 pub use pending::Change;
+pub use pulled::{PullState, Pulled, pull_file};
 pub use query::Found;
 pub use row::Row;
 pub use uploads::{UploadId, UploadPart, UploadRow};

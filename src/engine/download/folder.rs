@@ -144,8 +144,9 @@ pub(in crate::engine) struct Walk {
     stack: Vec<(Box<[u8]>, Arc<Folder>)>,
     folding: bool,
     create: bool,
-    /// Held as long as the walk lives: one at a time writes a folder.
-    _lock: Option<File>,
+    clean: bool,
+    /// Held as long as a walk of it lives: one at a time writes a folder.
+    _lock: Option<Arc<File>>,
 }
 
 impl Walk {
@@ -164,7 +165,8 @@ impl Walk {
             stack: Vec::new(),
             folding,
             create: true,
-            _lock: lock,
+            clean: true,
+            _lock: lock.map(Arc::new),
         })
     }
 
@@ -183,8 +185,27 @@ impl Walk {
             stack: Vec::new(),
             folding: false,
             create: false,
+            clean: false,
             _lock: None,
         }))
+    }
+
+    /// Another walk from the same root, which makes missing folders or not. Where this one is to
+    /// write, it too removes what a former run has left unfinished in the folders that it enters.
+    ///
+    /// # Errors
+    /// `Io` if the root can't be opened again.
+    pub(in crate::engine) fn another(&self, create: bool) -> Result<Self> {
+        let mut walk = Self {
+            root: Arc::clone(&self.root),
+            stack: Vec::new(),
+            folding: self.folding,
+            create,
+            clean: self.clean,
+            _lock: self._lock.clone(),
+        };
+        walk.rewind()?;
+        Ok(walk)
     }
 
     /// Goes back to the top for another way through. What this restore made by now counts as
@@ -193,7 +214,7 @@ impl Walk {
         self.stack.clear();
         let path = self.root.path.clone();
         let dir = self.root.dir.try_clone().map_err(Error::io(&path))?;
-        let root = Folder::open(dir, path.clone(), self.folding, self.create);
+        let root = Folder::open(dir, path.clone(), self.folding, self.clean);
         self.root = Arc::new(root.map_err(Error::io(path))?);
         Ok(())
     }
@@ -278,7 +299,7 @@ impl Walk {
                 path.display()
             )));
         }
-        Folder::open(dir, path.clone(), self.folding, self.create)
+        Folder::open(dir, path.clone(), self.folding, self.clean)
             .map(|folder| Some(Arc::new(folder)))
             .map_err(Error::io(path))
     }

@@ -14,6 +14,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const PREFIX: &str = ".tidelock-restore-";
 const SUFFIX: &str = ".tmp";
 
+/// For files that get a mode of their own later: nobody else reads them before.
+pub(in crate::engine) const OWNER_ALONE: u32 = 0o600;
+/// For files that have none: as any program makes files.
+pub(in crate::engine) const AS_USUAL: u32 = 0o666;
+
 /// Whether a name is one that restores use while they write. What is left of a former restore
 /// under such a name was never proven, so it may go.
 pub(in crate::engine) fn is_temporary(name: &OsStr) -> bool {
@@ -33,7 +38,7 @@ fn temporary_name() -> io::Result<String> {
 /// Whether the file system takes another case, or another Unicode form, for the same name.
 pub(in crate::engine) fn folds_names(dir: &Dir) -> io::Result<bool> {
     let name = temporary_name()?.replace(SUFFIX, "-\u{e9}.tmp");
-    create(dir, &name)?;
+    create(dir, &name, OWNER_ALONE)?;
     let others = [name.to_uppercase(), name.replace('\u{e9}', "e\u{301}")];
     let folds = others
         .iter()
@@ -42,16 +47,17 @@ pub(in crate::engine) fn folds_names(dir: &Dir) -> io::Result<bool> {
     Ok(folds)
 }
 
-fn create(dir: &Dir, name: &str) -> io::Result<File> {
+fn create(dir: &Dir, name: &str, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     options._cap_fs_ext_follow(FollowSymlinks::No);
     #[cfg(unix)]
     {
         use cap_std::fs::OpenOptionsExt;
-        // Nobody else reads a file before it has its own mode.
-        options.mode(0o600);
+        options.mode(mode);
     }
+    #[cfg(not(unix))]
+    let _ = mode;
     Ok(dir.open_with(name, &options)?.into_std())
 }
 
@@ -65,10 +71,10 @@ pub(in crate::engine) struct Temp {
 }
 
 impl Temp {
-    /// Makes an empty one in the folder where its content belongs.
-    pub(in crate::engine) fn create(folder: &Arc<Folder>) -> io::Result<Self> {
+    /// Makes an empty one in the folder where its content belongs, with this mode less the umask.
+    pub(in crate::engine) fn create(folder: &Arc<Folder>, mode: u32) -> io::Result<Self> {
         let name = temporary_name()?;
-        let file = create(folder.dir(), &name)?;
+        let file = create(folder.dir(), &name, mode)?;
         Ok(Self {
             folder: Arc::clone(folder),
             name: name.into(),
@@ -80,6 +86,14 @@ impl Temp {
     /// The open file.
     pub(in crate::engine) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// The file once more, from its beginning, to be read.
+    pub(in crate::engine) fn open_again(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true)._cap_fs_ext_follow(FollowSymlinks::No);
+        let file = self.folder.dir().open_with(&self.name, &options)?;
+        Ok(file.into_std())
     }
 
     /// Where it is, for messages.
@@ -136,7 +150,7 @@ impl Temp {
         if replace {
             dir.rename(&self.name, dir, &place.name)?;
         } else {
-            rename_to_free(dir, &self.name, &place.name)?;
+            rename_to_free(dir, &self.name, dir, &place.name)?;
         }
         self.published.store(true, Ordering::Release);
         Ok(())
@@ -235,23 +249,29 @@ fn rename(dir: &Dir, from: &OsStr, to: &OsStr, replace: bool) -> io::Result<()> 
     if replace {
         dir.rename(from, dir, to)
     } else {
-        rename_to_free(dir, from, to)
+        rename_to_free(dir, from, dir, to)
     }
 }
 
-fn rename_to_free(dir: &Dir, from: &OsStr, to: &OsStr) -> io::Result<()> {
+/// Moves what is at `from`, whatever it is by now; `AlreadyExists` where `to` is taken.
+pub(in crate::engine) fn move_to_free(from: &Place, to: &Place) -> io::Result<()> {
+    let (source, target) = (from.folder.dir(), to.folder.dir());
+    rename_to_free(source, &from.name, target, &to.name)
+}
+
+fn rename_to_free(source: &Dir, from: &OsStr, target: &Dir, to: &OsStr) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{RenameFlags, renameat_with};
         use rustix::io::Errno;
-        match renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
+        match renameat_with(source, from, target, to, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             other => return other.map_err(Into::into),
         }
     }
     // Only one restore at a time writes the folder, so a look just before is enough here.
-    if dir.symlink_metadata(to).is_ok() {
+    if target.symlink_metadata(to).is_ok() {
         return Err(ErrorKind::AlreadyExists.into());
     }
-    dir.rename(from, dir, to)
+    source.rename(from, target, to)
 }

@@ -7,7 +7,7 @@ use crate::engine::download::fetch::Fetcher;
 use crate::engine::download::folder::Place;
 use crate::engine::download::publish::{self, taken};
 use crate::engine::download::receive::hash_file;
-use crate::engine::download::temp::{self, Temp};
+use crate::engine::download::temp::{self, OWNER_ALONE, Temp};
 use crate::model::{Blake3, Content, Entry, Error, RelPath, Result, Stored};
 use crate::plan::restore::{Existing, Step, step};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -149,7 +149,7 @@ impl Files {
         // A small file is written in one piece as soon as it is there.
         let reserve = size > self.fetcher.range_length();
         blocking(move || {
-            let temp = Temp::create(&place.folder).map_err(Error::io(place.path()))?;
+            let temp = Temp::create(&place.folder, OWNER_ALONE).map_err(Error::io(place.path()))?;
             if reserve {
                 temp.reserve(size).map_err(Error::io(place.path()))?;
             }

@@ -480,7 +480,7 @@ fn an_unfinished_file_goes_when_it_is_dropped_and_a_taken_name_stays() {
     let mut walk = Walk::to_write(dir.path()).unwrap();
     let place = walk.place(&RelPath::from("a")).unwrap().unwrap();
     fs::write(dir.path().join("a"), b"mine").unwrap();
-    let temp = temp::Temp::create(&place.folder).unwrap();
+    let temp = temp::Temp::create(&place.folder, temp::OWNER_ALONE).unwrap();
     temp.write_at(b"new", 0).unwrap();
     let taken = temp.publish(&place, false).unwrap_err();
     assert_eq!(taken.kind(), std::io::ErrorKind::AlreadyExists);
