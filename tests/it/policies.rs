@@ -121,6 +121,16 @@ fn f56_a_stolen_writer_key_destroys_nothing_and_every_task_works_with_its_own() 
         restore(&reader).assert().success();
         assert_same_files(library.path(), folder.path());
 
+        // The reader's keys are enough for a second machine, and for nothing more there.
+        let second = tempdir().unwrap();
+        let mut pull = reader.tidelock("pull");
+        pull.args(["--sync-to", &sync, "--to"]).arg(second.path());
+        pull.assert().success();
+        assert_same_files(library.path(), second.path());
+        let written = reader.client().put_object().bucket(&mirror);
+        let written = written.key("library/x").send().await;
+        written.expect_err("a reader wrote to the mirror");
+
         // No other role than the pruner prunes, and no other than the writer writes.
         let prune = |who: &TestStore| {
             let mut command = who.tidelock("prune");

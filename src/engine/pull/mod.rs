@@ -20,8 +20,7 @@ mod naming;
 mod open;
 mod proof;
 mod tally;
-#[cfg(test)]
-mod tests;
+
 mod trash;
 
 use crate::engine::client::Client;
