@@ -3,7 +3,7 @@
 use crate::engine::client::Client;
 use crate::engine::download::temp;
 use crate::model::key::{KeyBase, KeyPath, PATH_METADATA, path_of_long};
-use crate::model::{Blake3, Error, RelPath, Result, StoreErrorKind};
+use crate::model::{Blake3, Error, RelPath, Result, StoreError, StoreErrorKind};
 use crate::plan::pull::{Remote, TRASH};
 use crate::plan::restore::unfit;
 use crate::store::{ListRequest, Object, Order};
@@ -36,7 +36,8 @@ impl Listing {
             ..ListRequest::default()
         };
         loop {
-            let page = client.call(|store| store.list(&request)).await?;
+            let page = client.call(|store| store.list(&request)).await;
+            let page = page.map_err(untrusted)?;
             for object in &page.items {
                 order.object(&object.key).map_err(untrusted)?;
             }
@@ -132,6 +133,10 @@ async fn long_path(client: &Client, key: &str, hash: Blake3) -> Result<Option<Re
     Ok(path.and_then(|(_, path)| path_of_long(hash, path)))
 }
 
-fn untrusted(error: crate::model::StoreError) -> Error {
+/// The keys and the bucket were right a moment ago, so what is wrong now is the listing.
+fn untrusted(error: StoreError) -> Error {
+    if error.kind != StoreErrorKind::Invalid {
+        return error.into();
+    }
     Error::Partial(format!("{error}: nothing was fetched, nothing moved away"))
 }
