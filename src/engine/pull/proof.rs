@@ -55,6 +55,11 @@ impl Proof {
         }
     }
 
+    /// Whether a disagreement may lie in a guess: a multipart ETag's part size is written nowhere.
+    pub(super) fn is_guess(&self) -> bool {
+        matches!(self.sum, Sum::Md5(Expected::Parts { .. }))
+    }
+
     /// Whether this content is the object's; none where only its bytes can tell, or nothing.
     pub(super) fn agrees(&self, content: &Content) -> Option<bool> {
         if content.size != self.size {
@@ -77,10 +82,7 @@ impl Proof {
             (None, Sum::Md5(expected)) => {
                 let mut matcher = Matcher::new(expected);
                 read_all(file()?, |bytes| matcher.update(bytes))?;
-                let matches = matcher.matches();
-                // The part size of a multipart upload is a guess: that none fits tells nothing.
-                let certain = matches!(expected, Expected::Md5(_));
-                Ok((matches || certain).then_some(matches))
+                Ok(Some(matcher.matches()))
             }
             (told, _) => Ok(told),
         }
@@ -102,4 +104,82 @@ pub(super) fn content_of(file: File) -> std::io::Result<Content> {
         blake3: Blake3(*hasher.finalize().as_bytes()),
         crc64nvme: crc,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::etag;
+
+    fn head(etag: &str, metadata: &[(&str, String)], crc: Option<Crc64>) -> Head {
+        let pair = |(name, value): &(&str, String)| ((*name).to_owned(), value.clone());
+        Head {
+            size: 4,
+            etag: etag.to_owned(),
+            version_id: None,
+            crc64nvme: crc,
+            last_modified: Time::UNIX_EPOCH,
+            metadata: metadata.iter().map(pair).collect(),
+            retention: None,
+            storage_class: None,
+            restore: None,
+        }
+    }
+
+    fn agrees(head: &Head, bytes: &[u8]) -> Option<bool> {
+        let file = || {
+            use std::io::{Seek, Write};
+            let mut file = tempfile::tempfile()?;
+            file.write_all(bytes)?;
+            file.rewind()?;
+            Ok(file)
+        };
+        Proof::of(head)
+            .agrees_with(&Content::of(bytes), file)
+            .unwrap()
+    }
+
+    #[test]
+    fn each_kind_of_checksum_tells_the_right_bytes_from_others() {
+        let content = Content::of(b"tide");
+        let blake3 = [("blake3", content.blake3.to_hex())];
+        let heads = [
+            head("opaque", &blake3, None),
+            head("opaque", &[], Some(content.crc64nvme)),
+            head(&etag::of(b"tide"), &[], None),
+        ];
+        for head in &heads {
+            assert_eq!(agrees(head, b"tide"), Some(true), "{head:?}");
+            assert_eq!(agrees(head, b"ebb!"), Some(false), "{head:?}");
+            assert_eq!(agrees(head, b"tides"), Some(false), "{head:?}");
+        }
+        let nothing = head("opaque", &[], None);
+        assert_eq!(agrees(&nothing, b"tide"), None);
+        assert_eq!(agrees(&nothing, b"tides"), Some(false), "the length tells");
+    }
+
+    #[test]
+    fn a_multipart_etag_that_fits_no_part_size_is_a_guess_and_no_proof() {
+        let parts = head("900150983cd24fb0d6963f7d28e17f72-1", &[], None);
+        assert!(Proof::of(&parts).is_guess());
+        assert_eq!(agrees(&parts, b"tide"), Some(false));
+        assert!(!Proof::of(&head(&etag::of(b"tide"), &[], None)).is_guess());
+    }
+
+    #[test]
+    fn the_time_is_the_one_that_was_noted_else_the_object_s() {
+        let noted = head("e", &[("Mtime", "12.5".to_owned())], None);
+        assert_eq!(Proof::of(&noted).mtime, time::from_unix(12, 500_000_000));
+        assert_eq!(Proof::of(&head("e", &[], None)).mtime, Time::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn a_file_s_content_is_that_of_its_bytes() {
+        use std::io::{Seek, Write};
+        let bytes = vec![7; 600 << 10];
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        file.rewind().unwrap();
+        assert_eq!(content_of(file).unwrap(), Content::of(&bytes));
+    }
 }
