@@ -195,17 +195,21 @@ fn sync_text(row: &SyncRow) -> String {
 }
 
 /// Rules by which the bucket itself would expire or archive what snapshots need. Not every key may
-/// read them.
+/// read them, and not every store has them.
 async fn lifecycle(backup: &Backup, events: &Events) -> Result<Vec<Failure>> {
     let rules = match backup.vault.store().lifecycle().await {
         Ok(rules) => rules,
-        Err(error) if error.kind == StoreErrorKind::Denied => {
-            let text = "lifecycle rules were not looked at: these keys may not read them \
-                        (s3:GetLifecycleConfiguration)";
-            events.send(Event::Note(text.to_owned()));
+        Err(error) if error.kind.is_transient() => return Err(error.into()),
+        Err(error) => {
+            let why = if error.kind == StoreErrorKind::Denied {
+                "these keys may not read them (s3:GetLifecycleConfiguration)".to_owned()
+            } else {
+                error.to_string()
+            };
+            let text = format!("lifecycle rules of the vault were not looked at: {why}");
+            events.send(Event::Note(text));
             return Ok(Vec::new());
         }
-        Err(error) => return Err(error.into()),
     };
     let harm = harm_to_backup(&rules, backup.vault.target()).into_iter();
     Ok(harm

@@ -116,11 +116,11 @@ fn backup(role: Role, target: &Target, mode: Mode, longest: Duration, statements
             statements.extend(lock(&own, mode, longest));
             // MinIO asks for DeleteObject, AWS for DeleteObjectVersion.
             let delete = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
-            let folders = ["files/", "manifests/", "snapshots/", "locks/"];
-            let probes = [below(target, ".tidelock/doctor-")];
-            let folders = folders.map(|folder| below(target, folder));
+            let data = ["files/", "manifests/", "snapshots/", "locks/"];
+            let mut folders = data.map(|folder| below(target, folder)).to_vec();
+            // What `doctor` had to leave.
+            folders.push(below(target, ".tidelock/doctor-"));
             statements.push(allow("PruneVersions", &delete, &folders));
-            statements.push(allow("PruneProbes", &delete, &probes));
         }
     }
 }
