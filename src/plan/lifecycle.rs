@@ -177,7 +177,10 @@ mod tests {
                 expires_noncurrent: true,
                 ..rule(prefix)
             };
-            assert_eq!(drops_old_versions(&[rule.clone()], &target()), all);
+            assert_eq!(
+                drops_old_versions(std::slice::from_ref(&rule), &target()),
+                all
+            );
             assert!(harm_to_mirror(&[rule], &target()).is_empty());
         }
     }

@@ -14,14 +14,20 @@ const OTHER: &str = "00000000000000000000000000000000";
 
 const ASKS: &str = "let only one machine write here at a time";
 
-/// Writes an object and gets it back. None where that does not work.
+/// Writes an object and gets it back. The first write of all.
+///
+/// # Errors
+/// The store's, where nothing was written.
 pub(super) async fn round_trip(
     subject: &Subject,
     lock: Option<Retention>,
     findings: &mut Findings<'_>,
 ) -> StoreResult<Written> {
     let put = subject.put(OBJECT, lock);
-    let written = subject.call(|store| store.put(put.clone())).await?;
+    subject.note_write(true);
+    let written = subject.call(|store| store.put(put.clone())).await;
+    let written =
+        written.inspect_err(|error| subject.note_write(error.kind.may_have_happened()))?;
     let name = "write";
     match read_back(subject, &put).await {
         Ok(None) => findings.ok(name, "objects can be written, listed and read"),

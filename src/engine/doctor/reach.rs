@@ -2,7 +2,7 @@
 
 use super::check::Findings;
 use super::subject::{Subject, server_now};
-use crate::model::{Provider, Side, StoreErrorKind, time};
+use crate::model::{Provider, Side, StoreErrorKind, Time, time};
 use crate::plan::{drops_old_versions, harm_to_backup, harm_to_mirror};
 use crate::store::{ListRequest, Store};
 
@@ -46,23 +46,28 @@ pub(super) async fn clock(subject: &Subject, findings: &mut Findings<'_>) {
         Ok(server) => server,
         Err(error) => return findings.refused("clock", "the server's time is not known", error),
     };
-    let off = server.duration_since(time::local_now());
+    compare(server, time::local_now(), findings);
+}
+
+fn compare(server: Time, local: Time, findings: &mut Findings<'_>) {
+    let off = server.duration_since(local);
     let seconds = off.unsigned_abs().as_secs();
+    if seconds < SKEW_NOTED {
+        return findings.ok("clock", "this machine's clock agrees with the server's");
+    }
     let direction = if off.is_positive() {
         "behind"
     } else {
         "ahead of"
     };
-    let text = format!("this machine's clock is {seconds} s {direction} the server's");
+    let refused = if seconds > SKEW_REFUSED {
+        format!(", and S3 refuses what is off by more than {SKEW_REFUSED} s")
+    } else {
+        String::new()
+    };
+    let text = format!("this machine's clock is {seconds} s {direction} the server's{refused}");
     let advice = "set it (NTP); Tidelock itself goes by the server's";
-    match seconds {
-        0..SKEW_NOTED => findings.ok("clock", "this machine's clock agrees with the server's"),
-        SKEW_NOTED..=SKEW_REFUSED => findings.warn("clock", text, advice),
-        _ => {
-            let text = format!("{text}, and S3 refuses what is off by more than {SKEW_REFUSED} s");
-            findings.warn("clock", text, advice);
-        }
-    }
+    findings.warn("clock", text, advice);
 }
 
 /// Whether the vault can protect anything.
@@ -129,5 +134,30 @@ pub(super) async fn lifecycle(subject: &Subject, findings: &mut Findings<'_>) {
     }
     if findings.count() == before {
         findings.ok(name, "no lifecycle rule touches what is needed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::doctor::Mark;
+
+    #[test]
+    fn a_clock_that_is_off_is_told_with_how_much_and_which_way() {
+        let server: Time = "2026-11-24T10:00:00Z".parse().expect("a time");
+        for (local, mark, words) in [
+            ("2026-11-24T10:00:03Z", Mark::Ok, "agrees"),
+            ("2026-11-24T10:05:00Z", Mark::Warn, "300 s ahead of"),
+            ("2026-11-24T09:58:00Z", Mark::Warn, "120 s behind"),
+            ("2026-11-24T10:16:00Z", Mark::Warn, "S3 refuses"),
+        ] {
+            let mut findings = Findings::new(Side::Sync, &|_| ());
+            compare(server, local.parse().expect("a time"), &mut findings);
+            let [check] = &findings.into_checks()[..] else {
+                panic!("one check");
+            };
+            assert_eq!(check.mark, mark, "{local}");
+            assert!(check.text.contains(words), "{}", check.text);
+        }
     }
 }

@@ -67,9 +67,13 @@ impl Subject {
         self.wrote.load(Ordering::Relaxed)
     }
 
+    /// Notes before the first write that it may happen, and after a refusal that it did not.
+    pub(super) fn note_write(&self, may_have_happened: bool) {
+        self.wrote.store(may_have_happened, Ordering::Relaxed);
+    }
+
     /// What probes are written with: on the backup, a lock.
     pub(super) fn attributes(&self, lock: Option<Retention>) -> Attributes {
-        self.wrote.store(true, Ordering::Relaxed);
         Attributes {
             metadata: vec![("mtime".to_owned(), "0.000000000".to_owned())],
             retention: lock,
