@@ -240,3 +240,29 @@ async fn f67_status_without_a_look_at_the_rules_says_so(store: TestStore) {
     );
 }
 on_minio!(f67_status_without_a_look_at_the_rules_says_so);
+
+/// A proxy says in the store's place that a lock was lost, shortened, or no hindrance.
+async fn doctor_refuses_a_vault_that_does_not_hold_its_locks(store: TestStore) {
+    let job = Job::new(store.clone()).await;
+    let proxy = Proxy::new(&store, 1);
+    let done = Fault::Refuse(200, "");
+    let none = Fault::Refuse(404, "NoSuchObjectLockConfiguration");
+    let job = Job {
+        store: proxy.store(&store),
+        ..job
+    };
+    for (fault, operation, name, exit) in [
+        (none, "GetObjectRetention", "lock_kept", 4),
+        (done, "DeleteObject", "locked_delete", 4),
+        // Root's keys are told as well, and that is graver.
+        (done, "PutObjectRetention", "lock_shortened", 5),
+    ] {
+        proxy.plan(Rule::always(fault).on(operation).of(&job.vault.name));
+        let ran = job.tidelock("doctor", &[]).ended(exit);
+        assert_result(&ran, "backup", name, "fail");
+        let advice = check(&ran, "backup", name)["advice"].to_string();
+        assert!(advice.contains("do not use this store"), "{advice}");
+        proxy.clear();
+    }
+}
+on_minio!(doctor_refuses_a_vault_that_does_not_hold_its_locks);
