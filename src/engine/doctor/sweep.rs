@@ -68,7 +68,7 @@ async fn clear_vault(subject: &Subject, findings: &mut Findings<'_>) {
     let left = match remains(subject).await {
         Ok(left) => left,
         Err(error) => {
-            let what = "the probes could not be looked for, to take them away";
+            let what = "the probes could not be taken away";
             return findings.refused(name, what, error);
         }
     };
@@ -102,9 +102,18 @@ async fn remains(subject: &Subject) -> StoreResult<Vec<Version>> {
     let mut refused = false;
     for version in versions {
         let is_own = version.key.starts_with(&own);
-        if (refused && !is_own) || remove(subject, &version).await.is_err() {
-            refused = true;
+        if refused && !is_own {
             left.push(version);
+            continue;
+        }
+        match remove(subject, &version).await {
+            Ok(()) => {}
+            // What fails for long fails for all.
+            Err(error) if error.kind.is_transient() => return Err(error),
+            Err(_) => {
+                refused = true;
+                left.push(version);
+            }
         }
     }
     Ok(left)
