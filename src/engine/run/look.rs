@@ -11,8 +11,8 @@ use crate::engine::transfer::{Transfer, large_files};
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
 use crate::model::{
-    Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, StoreError, StoreErrorKind,
-    StoreResult,
+    Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, RunSettings, StoreError,
+    StoreErrorKind, StoreResult,
 };
 use crate::plan::{CompareOptions, Comparer, Extra, MirrorObject, Plan, check_empty};
 use crate::state::View;
@@ -259,6 +259,12 @@ impl Run {
         let run = &self.settings.run;
         let buffers = Buffers::new(run.memory);
         let parallel_parts = run.transfers.min(PARTS_AT_A_TIME);
+        // Whatever is in flight when a run is killed is sent again: a few large parts are enough.
+        let requests = if run.adapt_transfers {
+            RunSettings::default().transfers
+        } else {
+            run.transfers
+        };
         let settings = self.settings.library.as_ref();
         Transfer {
             library,
@@ -274,7 +280,7 @@ impl Run {
             leftovers: self.leftovers,
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),
             parallel_parts,
-            turns: large_files(run.transfers, parallel_parts),
+            turns: large_files(requests, parallel_parts),
             tally: Arc::clone(&self.tally),
             events: self.events.clone(),
             stop: self.stop.clone(),
