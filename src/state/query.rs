@@ -77,6 +77,23 @@ impl State {
         .map(|count| count as u64)
     }
 
+    /// Every so manieth path of the base, in the order of their bytes; none where it has not so
+    /// many.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn every(&self, nth: usize) -> Result<Vec<RelPath>> {
+        self.read(|conn| {
+            let sql = "SELECT path FROM (SELECT path, row_number() OVER (ORDER BY path) AS place
+                       FROM base) WHERE place % ?1 = 0";
+            let mut statement = conn.prepare_cached(sql)?;
+            let paths = statement.query_map([nth.max(1) as i64], |row| {
+                row.get::<_, Vec<u8>>(0).map(RelPath::new)
+            })?;
+            paths.collect()
+        })
+    }
+
     /// Where a content is stored, the base's places first, at most a few. Only rows that name a
     /// version of it.
     ///

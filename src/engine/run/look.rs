@@ -4,7 +4,7 @@ use super::Run;
 use super::stages::Progress;
 use crate::engine::buffers::Buffers;
 use crate::engine::client::Client;
-use crate::engine::listing::Listing;
+use crate::engine::listing::{self, Listing};
 use crate::engine::memory::known;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::transfer::{Transfer, large_files};
@@ -47,7 +47,12 @@ impl Run {
         };
         self.events.send(Event::Phase("scan"));
         let sync = self.sync.as_ref().map(|sync| sync.client().clone());
-        let (scanned, listed) = tokio::join!(self.scan(&root, &settings), read_listing(sync));
+        let splits = match &sync {
+            Some(client) => listing::splits(client, &self.state).await?,
+            None => Vec::new(),
+        };
+        let (scanned, listed) =
+            tokio::join!(self.scan(&root, &settings), read_listing(sync, &splits));
         let scanned = match scanned {
             Ok(scanned) => scanned,
             Err(ScanError::Root(problem)) => return Err(self.no_library(problem).await),
@@ -333,9 +338,9 @@ fn lacks(client: &Client, key: &str) -> StoreError {
     }
 }
 
-async fn read_listing(sync: Option<Client>) -> Option<StoreResult<Listing>> {
+async fn read_listing(sync: Option<Client>, splits: &[String]) -> Option<StoreResult<Listing>> {
     match sync {
-        Some(client) => Some(Listing::read(&client).await),
+        Some(client) => Some(Listing::read(&client, splits).await),
         None => None,
     }
 }
