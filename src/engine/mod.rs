@@ -3,6 +3,7 @@
 pub mod buffers;
 pub mod client;
 pub mod diff;
+pub mod doctor;
 mod download;
 pub mod history;
 pub mod host;
