@@ -223,7 +223,7 @@ fn pull(part: &PullSummary) -> String {
             (part.unchanged, "unchanged"),
             (part.trashed, "moved to the trash"),
             (part.edited, "changed here and left alone"),
-            (part.conflicts, "conflicts, both versions kept"),
+            (part.conflicts, "in conflict, both versions kept"),
             (part.failed, "failed"),
         ],
     )

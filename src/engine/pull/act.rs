@@ -174,7 +174,10 @@ impl Pull<'_> {
             let size = task.remote.as_ref().map_or(0, |remote| remote.size);
             let action = match task.step {
                 Step::Create | Step::Replace => Action::Download,
-                // Whether the content differs is only known after hashing it.
+                Step::Compare if task.seen.is_some_and(|seen| seen.size != size) => {
+                    Action::Conflict
+                }
+                // Whether contents of one size differ is only known after hashing.
                 _ => Action::Adopt,
             };
             self.tally.tell(&task.path, action, size, true);
@@ -296,9 +299,14 @@ impl Pull<'_> {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
+        let outcome = if self.request.dry_run {
+            "A pull would move nothing to the trash; all else would go on"
+        } else {
+            "Nothing was moved to the trash; all else went on"
+        };
         let message = format!(
-            "{why}: {}{more}. Nothing was moved to the trash; all else went on. If the mirror is \
-             right, run once more with {override_flag}",
+            "{why}: {}{more}. {outcome}. If the mirror is right, run once more with \
+             {override_flag}",
             named.join(", ")
         );
         let to = self.request.to.display().to_string();
