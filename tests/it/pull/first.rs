@@ -6,7 +6,7 @@ use crate::support::{TestStore, assert_same_files, contents, on_both, run_rclone
 /// A library with names that trip something somewhere, and one long key.
 fn fill(second: &Second) -> u64 {
     let library = &second.job.library;
-    let deep = format!("{}/deep.txt", "d".repeat(200).repeat(1));
+    let deep = format!("{}/deep.txt", "d".repeat(200));
     let long = format!("{deep}/{}", "e/".repeat(400) + "end.txt");
     let names = [
         "2024/a b.jpg",
