@@ -41,6 +41,7 @@ use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
+use crate::engine::unfinished::Unfinished;
 use crate::engine::versions::Versions;
 use crate::model::{Events, ExitCode, Failure, Settings, Time};
 use crate::snapshot::{Claims, Loaded, Vault};
@@ -63,6 +64,8 @@ pub(crate) struct Run {
     first_run: bool,
     /// Earlier runs may have left versions and uploads that no snapshot and no state names.
     leftovers: bool,
+    /// What another machine has sent of unfinished uploads.
+    unfinished: Arc<Vec<Unfinished>>,
     /// The state had nothing when it was opened.
     fresh_state: bool,
     /// Why the next snapshot is suspect, where it is.

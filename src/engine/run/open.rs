@@ -8,6 +8,7 @@ use crate::engine::memory::Memory;
 use crate::engine::pace::Pace;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
+use crate::engine::unfinished::{Unfinished, all_that_fits};
 use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Time, killpoint};
 use crate::state::{Opened, State, StateHandle, StateKey, state_file};
 use std::path::PathBuf;
@@ -60,6 +61,7 @@ impl Run {
             leases: Vec::new(),
             first_run: true,
             leftovers: false,
+            unfinished: Arc::default(),
             fresh_state: fresh,
             suspect: None,
             suspicion: None,
@@ -111,6 +113,7 @@ impl Run {
         killpoint::reach("closing");
         let named = self.has_named_all(progress) && self.has_no_uploads().await;
         for lease in std::mem::take(&mut self.leases) {
+            lease.leave(self.unfinished_uploads().await).await;
             // What a run that died has left is looked for only where versions are written.
             let clean = if progress.wrote && self.which.backs_up() {
                 named
@@ -130,6 +133,25 @@ impl Run {
 }
 
 impl Run {
+    /// For the next run, should it be on another machine.
+    async fn unfinished_uploads(&self) -> Vec<Unfinished> {
+        let own = self.state.call(|state| {
+            let uploads = state.uploads()?.into_iter();
+            let with_parts = uploads.map(|upload| {
+                let parts = state.parts_of(&upload.id)?;
+                Ok(Unfinished::of(upload, &parts))
+            });
+            with_parts.collect::<Result<Vec<_>>>()
+        });
+        let own = own.await.unwrap_or_default();
+        // This run may not have come to what earlier ones have left.
+        let earlier = self
+            .unfinished
+            .iter()
+            .filter(|_| self.exit != ExitCode::Done);
+        all_that_fits(own.into_iter().chain(earlier.cloned()))
+    }
+
     /// Whether no upload is to go on in the next run: on another machine, only the lease can say
     /// that there may be one.
     async fn has_no_uploads(&self) -> bool {
