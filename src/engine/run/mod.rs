@@ -27,6 +27,7 @@ mod look;
 mod open;
 mod renew;
 mod rescue;
+mod silence;
 mod stages;
 mod stock;
 mod sweep;
@@ -72,6 +73,8 @@ pub(crate) struct Run {
     suspect: Option<String>,
     /// The guard's finding that this night looks like ransomware.
     suspicion: Option<change::Suspicion>,
+    /// A commit was given up before its answer: whether it happened is for the next run to see.
+    unsure: bool,
     /// What the exit code is so far.
     exit: ExitCode,
 }

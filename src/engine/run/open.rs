@@ -65,6 +65,7 @@ impl Run {
             fresh_state: fresh,
             suspect: None,
             suspicion: None,
+            unsure: false,
             exit: ExitCode::Done,
         })
     }
@@ -112,19 +113,18 @@ impl Run {
         }
         killpoint::reach("closing");
         let named = self.has_named_all(progress) && self.has_no_uploads().await;
-        for lease in std::mem::take(&mut self.leases) {
-            lease.leave(self.unfinished_uploads().await).await;
+        let leases = std::mem::take(&mut self.leases);
+        let (this, settled) = (&*self, settled.as_deref());
+        let releases = leases.iter().map(|lease| async move {
             // What a run that died has left is looked for only where versions are written.
-            let clean = if progress.wrote && self.which.backs_up() {
+            let clean = if progress.wrote && this.which.backs_up() {
                 named
             } else {
                 lease.before() != Before::Unclean && (named || !progress.wrote)
             };
-            if let Err(error) = lease.release(settled.as_deref(), clean).await {
-                tracing::warn!(%error, "a lease could not be given back; it will be taken over");
-            }
-            killpoint::reach("lease-released");
-        }
+            this.release(lease, settled, clean).await;
+        });
+        futures::future::join_all(releases).await;
         if let Err(error) = self.state.clone().close().await {
             self.fail("state", "state", error.to_string());
             self.raise(ExitCode::Failed);
@@ -133,6 +133,18 @@ impl Run {
 }
 
 impl Run {
+    /// Gives a lease back; after a stop, nobody waits long for it.
+    async fn release(&self, lease: &Lease, settled: Option<&str>, clean: bool) {
+        let released = async {
+            lease.leave(self.unfinished_uploads().await).await;
+            lease.release(settled, clean).await
+        };
+        if let Err(error) = self.stop.cuts(released).await {
+            tracing::warn!(%error, "a lease could not be given back; it will be taken over");
+        }
+        killpoint::reach("lease-released");
+    }
+
     /// For the next run, should it be on another machine.
     async fn unfinished_uploads(&self) -> Vec<Unfinished> {
         let own = self.state.call(|state| {

@@ -6,13 +6,18 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::{Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::SharedHttpClient;
 
 /// The region of last resort, and the one that stores without regions expect.
 pub(super) const DEFAULT_REGION: &str = "us-east-1";
+
+/// The SDK's behaviour is pinned: an update of the crate changes nothing silently.
+fn behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
 
 /// The region: the target's own, its profile's, the one that its host names, the AWS chain's.
 pub(super) async fn region(connection: &Connection, from_host: Option<&str>) -> Region {
@@ -33,9 +38,39 @@ pub(super) async fn region(connection: &Connection, from_host: Option<&str>) -> 
         .unwrap_or(Region::from_static(DEFAULT_REGION))
 }
 
+/// Where a target's credentials come from; asked anew each time, so that what was logged in or
+/// written to a profile meanwhile counts.
+#[derive(Debug)]
+pub(super) struct Chain {
+    pub connection: Connection,
+    pub region: Region,
+    pub http: SharedHttpClient,
+}
+
+impl Chain {
+    /// The SDK's configuration, its credentials those of the target before any role.
+    pub(super) async fn config(&self) -> SdkConfig {
+        let mut loader = aws_config::defaults(behavior())
+            .region(self.region.clone())
+            .http_client(self.http.clone());
+        if let Some(own) = own(&self.connection, &self.region, &self.http) {
+            loader = loader.credentials_provider(own);
+        }
+        loader.load().await
+    }
+
+    /// Who gives the credentials, the target's role included.
+    pub(super) async fn provider(&self, config: &SdkConfig) -> Option<SharedCredentialsProvider> {
+        match &self.connection.role_arn {
+            Some(role_arn) => assumed(role_arn, &self.region, config).await,
+            None => config.credentials_provider(),
+        }
+    }
+}
+
 /// A target's own credentials, before any role: its keys, else its profile. None means the plain
 /// AWS chain.
-pub(super) fn own(
+fn own(
     connection: &Connection,
     region: &Region,
     http: &SharedHttpClient,
@@ -55,7 +90,7 @@ pub(super) fn own(
 }
 
 /// The credentials of `role_arn`, assumed with those that `config` holds.
-pub(super) async fn assumed(
+async fn assumed(
     role_arn: &str,
     region: &Region,
     config: &SdkConfig,

@@ -96,6 +96,13 @@ fn of_connection<E: Error + 'static>(
             format!("can't connect: {why}; check the network and the endpoint"),
         );
     }
+    if let Some(CredentialsError::ProviderTimedOut(_)) = find::<CredentialsError>(error) {
+        let why = format!(
+            "no answer about credentials: {}; is the network there?",
+            chain(error)
+        );
+        return (Unreachable, why);
+    }
     if find::<CredentialsError>(error).is_some() {
         return of_credentials(error);
     }

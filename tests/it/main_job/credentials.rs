@@ -1,82 +1,8 @@
 //! Two targets, two sets of keys. MinIO alone: LocalStack checks none.
 
-use std::path::Path;
 use std::process::Command;
 
-use serde_json::json;
-
-use crate::support::{Bucket, Job, Ran, StoreKind, TestStore, on_store};
-
-/// A user of the store who may do some things in one bucket, and nothing elsewhere.
-struct User {
-    id: String,
-    secret: String,
-}
-
-impl User {
-    /// `actions`: such as `s3:*`.
-    fn new(store: &TestStore, bucket: &Bucket, actions: &[&str]) -> Self {
-        let user = Self {
-            id: format!("user-of-{}", bucket.name),
-            secret: format!("secret-of-{}", bucket.name),
-        };
-        let resources = [
-            format!("arn:aws:s3:::{}", bucket.name),
-            format!("arn:aws:s3:::{}/*", bucket.name),
-        ];
-        let allow = json!({"Effect": "Allow", "Action": actions, "Resource": resources});
-        let policy = json!({"Version": "2012-10-17", "Statement": [allow]});
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("policy.json");
-        std::fs::write(&file, policy.to_string()).unwrap();
-        let (mc, folder) = (mc(), folder.path());
-        let keys = [&store.access_key, &store.secret_key].map(String::as_str);
-        admin(
-            &mc,
-            folder,
-            &[&["alias", "set", "t", &store.endpoint][..], &keys].concat(),
-        );
-        admin(
-            &mc,
-            folder,
-            &["admin", "user", "add", "t", &user.id, &user.secret],
-        );
-        let file = file.to_str().unwrap();
-        admin(
-            &mc,
-            folder,
-            &["admin", "policy", "create", "t", &user.id, file],
-        );
-        let attach = [
-            "admin", "policy", "attach", "t", &user.id, "--user", &user.id,
-        ];
-        admin(&mc, folder, &attach);
-        user
-    }
-}
-
-fn mc() -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/minio");
-    let output = Command::new(script).arg("mc-path").output().unwrap();
-    assert!(
-        output.status.success(),
-        "no mc to make users with: {output:?}"
-    );
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .trim_end()
-        .to_owned()
-}
-
-fn admin(mc: &str, configuration: &Path, arguments: &[&str]) {
-    let mut command = Command::new(mc);
-    command
-        .args(["--quiet", "--config-dir"])
-        .arg(configuration)
-        .args(arguments);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "mc {arguments:?}: {output:?}");
-}
+use crate::support::{Job, Ran, StoreKind, TestStore, User, on_store};
 
 /// Keys that open nothing, where the AWS tools look first.
 fn with_garbage(mut command: Command) -> Command {
@@ -93,8 +19,8 @@ async fn each_with_its_own(store: TestStore) {
     let job = Job::new(store).await;
     job.library.file("a", 100);
     job.library.file("b", 200);
-    let mirror = User::new(&job.store, &job.mirror, &["s3:*"]);
-    let vault = User::new(&job.store, &job.vault, &["s3:*"]);
+    let mirror = User::new(&job.store, &[&job.mirror.name], &["s3:*"]);
+    let vault = User::new(&job.store, &[&job.vault.name], &["s3:*"]);
 
     let mut command = with_garbage(job.command("run"));
     command.env("TIDELOCK_SYNC_ACCESS_KEY_ID", &mirror.id);
@@ -142,7 +68,7 @@ async fn deletes_denied(store: TestStore) {
         "s3:PutObject",
         "s3:AbortMultipartUpload",
     ];
-    let user = User::new(&job.store, &job.mirror, &may);
+    let user = User::new(&job.store, &[&job.mirror.name], &may);
     let mut command = job.command("run");
     command.env("TIDELOCK_SYNC_ACCESS_KEY_ID", &user.id);
     command.env("TIDELOCK_SYNC_SECRET_ACCESS_KEY", &user.secret);

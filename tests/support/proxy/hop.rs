@@ -154,6 +154,7 @@ async fn answer(
 ) -> io::Result<Then> {
     match fault {
         Some(Fault::LoseAnswer) => return Ok(Then::Reset),
+        Some(Fault::StallDone) => std::future::pending().await,
         Some(Fault::ErrorIn200Done(code)) => (head, body) = wire::refusal(200, code, false),
         Some(Fault::FlipDown) => flip(&mut body),
         Some(Fault::ShortenDown) => body.truncate(body.len() / 2),
