@@ -9,6 +9,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::SharedHttpClient;
 
 /// The region of last resort, and the one that stores without regions expect.
@@ -66,7 +67,31 @@ impl Chain {
             None => config.credentials_provider(),
         }
     }
+
+    /// Where a profile was to give the credentials, the SDK does not say which.
+    pub(super) fn explain(&self, error: CredentialsError) -> CredentialsError {
+        let of_environment = || std::env::var("AWS_PROFILE").ok();
+        let asked = match &self.connection.keys {
+            Some(_) => None,
+            None => self.connection.profile.clone().or_else(of_environment),
+        };
+        match (error, asked) {
+            (CredentialsError::CredentialsNotLoaded(_), Some(name)) => {
+                CredentialsError::invalid_configuration(NoSuchProfile(name))
+            }
+            (error, _) => error,
+        }
+    }
 }
+
+/// A profile was asked for, and gives no credentials.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the AWS profile {0} does not exist or has no credentials: `aws configure list-profiles` \
+     names those that there are (in ~/.aws/config and ~/.aws/credentials, or where \
+     AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE point), `aws configure --profile {0}` makes it"
+)]
+pub(super) struct NoSuchProfile(String);
 
 /// A target's own credentials, before any role: its keys, else its profile. None means the plain
 /// AWS chain.

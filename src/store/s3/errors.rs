@@ -3,6 +3,7 @@
 
 use super::answer::Answer;
 use super::clock::PlainHttp;
+use super::credentials::NoSuchProfile;
 use crate::model::{StoreError, StoreErrorKind};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
@@ -120,6 +121,9 @@ fn of_credentials(error: &(dyn Error + 'static)) -> (StoreErrorKind, String) {
     if why.to_ascii_lowercase().contains("expired") {
         let text = format!("the session's credentials ran out ({why}); log in again");
         return (StoreErrorKind::ExpiredCredentials, text);
+    }
+    if let Some(missing) = find::<NoSuchProfile>(error) {
+        return (StoreErrorKind::BadCredentials, missing.to_string());
     }
     let none = matches!(
         find::<CredentialsError>(error),

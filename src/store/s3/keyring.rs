@@ -28,7 +28,7 @@ const IN_VAIN: u32 = 3;
 pub(super) struct Keyring {
     chain: Chain,
     kept: Mutex<Kept>,
-    /// Counts each time that the credentials become other ones.
+    /// Counts how often the credentials became other ones.
     generation: AtomicU64,
     /// Renewals since the store last took the credentials.
     renewals: AtomicU32,
@@ -138,9 +138,10 @@ impl Keyring {
             ));
         };
         let fetched = tokio::time::timeout(PATIENCE, source.provide_credentials()).await;
-        let fetched = fetched.unwrap_or(Err(CredentialsError::provider_timed_out(PATIENCE)))?;
+        let fetched = fetched.unwrap_or(Err(CredentialsError::provider_timed_out(PATIENCE)));
+        let fetched = fetched.map_err(|error| self.chain.explain(error))?;
         let before = kept.credentials.replace(fetched.clone());
-        if !before.is_some_and(|before| are_same(&before, &fetched)) {
+        if before.is_some_and(|before| !are_same(&before, &fetched)) {
             self.generation.fetch_add(1, Ordering::Release);
         }
         kept.renew = fetched.expiry().map(|end| renewal(SystemTime::now(), end));

@@ -56,6 +56,36 @@ fn f70_each_target_works_with_its_own_credentials_whatever_the_plain_ones_hold()
     on_store(StoreKind::Minio, each_with_its_own);
 }
 
+async fn no_such_profile(store: TestStore) {
+    let job = Job::new(store).await;
+    job.library.file("a", 100);
+    let ways: [(&str, &[&str]); 3] = [
+        ("--profile", &["--profile", "nope"]),
+        ("one target's", &["--backup-profile", "nope"]),
+        ("the environment's", &[]),
+    ];
+    for (way, flags) in ways {
+        let mut command = job.command("run");
+        if flags.is_empty() {
+            command.env_remove("AWS_ACCESS_KEY_ID");
+            command.env_remove("AWS_SECRET_ACCESS_KEY");
+            command.env("AWS_PROFILE", "nope");
+        }
+        let ran = Ran::of(&command.args(flags).output().unwrap()).ended(2);
+        let said = ran.errors();
+        assert!(said.contains("AWS profile nope"), "{way}: {said}");
+        assert!(
+            said.contains("aws configure --profile nope"),
+            "{way}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_named_with_what_to_do() {
+    on_store(StoreKind::Minio, no_such_profile);
+}
+
 async fn deletes_denied(store: TestStore) {
     let job = Job::new(store).await;
     job.library.file("a", 100);
