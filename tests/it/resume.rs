@@ -232,6 +232,47 @@ on_minio!(
     f24_a_time_budget_ends_with_7_and_a_checkpoint,
 );
 
+/// The object's metadata was given when the upload was begun, by a run that the next one knows nothing of.
+async fn f34_a_file_that_was_touched_meanwhile_is_mirrored_with_its_new_time(store: TestStore) {
+    let mut scene = Scene::new(store).await;
+    scene.library.file("film.mov", 48 * MIB as usize);
+    scene.kill_after(48 * MIB);
+    scene.library.mtime("film.mov", 1_600_000_000, 5);
+    scene.move_to_a_fresh_machine();
+    let summary = scene.run_well();
+    assert_eq!(
+        summary["sync"]["requests"]["CreateMultipartUpload"],
+        serde_json::Value::Null
+    );
+    let head = scene.store.client().head_object().bucket(&scene.mirror);
+    let head = head.key("library/film.mov").send().await.unwrap();
+    let mtime = head.metadata().unwrap().get("mtime").unwrap();
+    assert_eq!(mtime, "1600000000.000000005");
+    let idle = scene.run_well();
+    assert_eq!(idle["sync"]["copied"], 0, "{idle}");
+    assert_eq!(idle["library"]["bytes_read"], 0, "{idle}");
+    scene.is_all_there().await;
+}
+
+/// A lease that another command takes over in between goes on saying that something may be left.
+async fn f22_a_version_that_nobody_heard_of_is_recognised_after_a_renew_too(store: TestStore) {
+    let mut scene = Scene::new(store).await;
+    scene.library.file("kept.jpg", 500);
+    scene.run_well();
+    scene.library.file("small.jpg", 9_000);
+    let key = format!("/{}/library/files/small.jpg", scene.vault);
+    scene.kill_at_answer(&["PUT /", &key, "x-id=PutObject"]);
+    for verb in ["renew", "prune"] {
+        let mut command = scene.store.tidelock(verb);
+        let vault = format!("s3://{}/library", scene.vault);
+        command.args(["--backup-to", &vault]).assert().success();
+    }
+    scene.move_to_a_fresh_machine();
+    scene.run_well();
+    assert_eq!(scene.versions_of("small.jpg").await, 1);
+    scene.is_all_there().await;
+}
+
 async fn f34_uploads_that_the_store_has_purged_start_over(store: TestStore) {
     let scene = Scene::new(store).await;
     scene.library.file("film.mov", 48 * MIB as usize);
@@ -269,6 +310,8 @@ async fn uploads_of_files_that_are_gone_are_dropped(store: TestStore) {
     }
 }
 on_minio!(
+    f22_a_version_that_nobody_heard_of_is_recognised_after_a_renew_too,
+    f34_a_file_that_was_touched_meanwhile_is_mirrored_with_its_new_time,
     f34_uploads_that_the_store_has_purged_start_over,
     uploads_of_files_that_are_gone_are_dropped,
 );

@@ -25,6 +25,8 @@ pub(super) struct Session {
     pub upload_id: String,
     /// Parts that the store had when the session was opened.
     pub there: HashMap<i32, Part>,
+    /// Begun by a run that nothing is known of, so for another state of the file maybe.
+    pub adopted: bool,
     sent: Mutex<Sent>,
 }
 
@@ -61,8 +63,14 @@ impl Session {
             key,
             upload_id,
             there,
+            adopted: false,
             sent: Mutex::default(),
         }
+    }
+
+    /// The same, begun by an unknown run.
+    pub(super) fn adopted(self, adopted: bool) -> Self {
+        Self { adopted, ..self }
     }
 
     fn sent(&self) -> MutexGuard<'_, Sent> {

@@ -99,6 +99,7 @@ impl Transfer {
         } else {
             None
         };
+        let adopted = left.is_some();
         let (upload_id, parts) = match left {
             Some(left) => left,
             None => (self.begin(task, side).await?, Vec::new()),
@@ -108,7 +109,7 @@ impl Transfer {
             .upload_row(task, part_len, side, &key, &upload_id, &client)
             .await?;
         self.recall(&row, &parts).await?;
-        Ok(Session::new(client, key, upload_id, parts))
+        Ok(Session::new(client, key, upload_id, parts).adopted(adopted))
     }
 
     /// Notes the upload, and what another machine knew of its parts.
