@@ -82,15 +82,18 @@ impl Keyring {
         if self.generation() != refused {
             return true;
         }
+        let Some(before) = kept.credentials.clone() else {
+            // Nothing was signed: the source itself had none.
+            return false;
+        };
         let vain = self.renewals.load(Ordering::Relaxed) >= IN_VAIN;
         if vain || kept.failed_lately(SystemTime::now()) {
             return false;
         }
         let config = self.chain.config().await;
         kept.source = self.chain.provider(&config).await;
-        let before = kept.credentials.clone();
         let renewed = match self.fetch(&mut kept).await {
-            Ok(credentials) => !before.is_some_and(|before| are_same(&before, &credentials)),
+            Ok(credentials) => !are_same(&before, &credentials),
             Err(error) => {
                 tracing::warn!(%error, "the credentials ran out and could not be renewed");
                 false

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Job, Ran, StoreKind, TestStore, User, on_store};
+use crate::support::{Fault, Job, Proxy, Ran, Rule, StoreKind, TestStore, User, on_store};
 
 /// Keys that open nothing, where the AWS tools look first.
 fn with_garbage(mut command: Command) -> Command {
@@ -54,6 +54,35 @@ async fn each_with_its_own(store: TestStore) {
 #[test]
 fn f70_each_target_works_with_its_own_credentials_whatever_the_plain_ones_hold() {
     on_store(StoreKind::Minio, each_with_its_own);
+}
+
+/// The role's keys sign, never those that it was assumed with.
+async fn by_a_role(store: TestStore) {
+    let (proxy, direct) = (Proxy::new(&store, 90), store.clone());
+    let job = Job::new(proxy.store(&store)).await;
+    job.library.file("a", 100);
+    let user = User::new(&direct, &[&job.mirror.name, &job.vault.name], &["s3:*"]);
+    for bucket in [&job.mirror.name, &job.vault.name] {
+        let refused = Rule::always(Fault::Refuse(403, "AccessDenied"));
+        proxy.plan(refused.of(bucket).signed_by(&user.id));
+    }
+    // STS is asked by a POST to no bucket.
+    proxy.plan(Rule::always(Fault::NameRole).of("").signed_by(&user.id));
+    let mut command = job.command("run");
+    command
+        .env("AWS_ACCESS_KEY_ID", &user.id)
+        .env("AWS_SECRET_ACCESS_KEY", &user.secret)
+        .env("AWS_ENDPOINT_URL_STS", &job.store.endpoint)
+        .env("TIDELOCK_ROLE_ARN", "arn:aws:iam::123456789012:role/backup");
+    let ran = Ran::of(&command.output().unwrap()).ended(0);
+    ran.assert_counts(&[("sync.uploaded", 1), ("backup.uploaded", 1)]);
+    assert_eq!(proxy.fired()[..2], [0, 0], "the user's own keys signed");
+    assert_eq!(proxy.forget().len(), 2, "STS was asked");
+}
+
+#[test]
+fn a_role_is_assumed_with_the_keys_that_are_found() {
+    on_store(StoreKind::Minio, by_a_role);
 }
 
 async fn no_such_profile(store: TestStore) {

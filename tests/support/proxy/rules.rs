@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     ErrorIn200Done(&'static str),
     /// A byte of the request's body is flipped on the way to the store.
     FlipUp,
+    /// MinIO's STS names no role in its answer to AssumeRole, which the SDK does not take.
+    NameRole,
     /// A byte of the answer's body is flipped.
     FlipDown,
     /// The answer ends in the middle of its body.
