@@ -38,3 +38,4 @@ mod restore;
 mod resume;
 mod s3;
 mod snapshot;
+mod tls;
