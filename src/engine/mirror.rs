@@ -304,7 +304,8 @@ fn changed(error: &StoreError) -> bool {
     )
 }
 
-fn content_type(path: &RelPath) -> Option<String> {
+/// The MIME type that a name suggests: browsers that look into a bucket go by it.
+pub fn content_type(path: &RelPath) -> Option<String> {
     let name = path.segments().last()?;
     let name = String::from_utf8_lossy(name);
     mime_guess::from_path(name.as_ref())

@@ -65,6 +65,19 @@ impl Expected {
     }
 }
 
+/// The ETag of an object made of parts that have these, in this order; none where one of them is no
+/// MD5.
+pub fn of_parts<'a>(etags: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut sums = Md5::new();
+    let mut count = 0;
+    for etag in etags {
+        let digest: [u8; 16] = HEXLOWER.decode(etag.as_bytes()).ok()?.try_into().ok()?;
+        sums.update(digest);
+        count += 1;
+    }
+    Some(format!("{}-{count}", HEXLOWER.encode(&sums.finalize())))
+}
+
 /// The part sizes that would give an object of `size` bytes exactly `count` parts.
 fn part_sizes(size: u64, count: u64) -> Vec<u64> {
     if count == 0 || size == 0 {

@@ -151,12 +151,12 @@ impl Hooked {
                 }
                 Err(error(StoreErrorKind::UnknownOutcome))
             }
-            // Nothing can be asked of a store whose copies know no condition of their destination.
+            // Nothing can be asked of a store whose copies know no condition of their destination, on the mirror.
             Trouble::Meddle {
                 at: then,
                 key: theirs,
                 body,
-            } if *then == at && operation != "CopyObject" => {
+            } if *then == at && !(self.is_mirror && operation == "CopyObject") => {
                 put_plainly(&self.hooks.mirror, theirs, body).await;
                 self.audited(operation, key, request).await
             }
@@ -182,7 +182,7 @@ impl Hooked {
         if self.is_mirror && destroys && !key.contains("/.tidelock/lease") {
             return self.audited_on_mirror(operation, key, request).await;
         }
-        if !self.is_mirror && operation == "PutObject" && key.starts_with("lib/files/") {
+        if !self.is_mirror && destroys && key.starts_with("lib/files/") {
             return self.audited_on_vault(key, request).await;
         }
         request.await

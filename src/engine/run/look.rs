@@ -270,6 +270,7 @@ impl Run {
                 .as_ref()
                 .filter(|_| self.which.backs_up())
                 .map(|backup| Arc::clone(&backup.versions)),
+            copies: self.copies.clone(),
             backup_counted: false,
             leftovers: self.leftovers,
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),

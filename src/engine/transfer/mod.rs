@@ -1,5 +1,6 @@
 //! One file's way: read once, hashed, placed on both targets, remembered.
 
+mod copying;
 mod large;
 mod multipart;
 mod place;
@@ -9,6 +10,7 @@ mod source;
 mod unread;
 mod workers;
 
+pub use copying::Copies;
 pub use source::{SMALLEST_PART, part_len};
 pub use workers::{Batch, run_batch};
 
@@ -47,6 +49,8 @@ pub struct Transfer {
     pub sync: Option<Arc<MirrorWriter>>,
     /// The backup target, where it takes part.
     pub backup: Option<Arc<Versions>>,
+    /// New content is sent to the sync target alone, and copied from there by the store.
+    pub copies: Option<Arc<Copies>>,
     /// The backup's part was done and counted before: this is about the mirror.
     pub backup_counted: bool,
     /// Former runs may have left versions and uploads that nothing names.
@@ -136,8 +140,11 @@ impl Problem {
 }
 
 impl Transfer {
-    /// How many targets take part.
+    /// How many targets the bytes are sent to.
     pub fn sides(&self) -> u64 {
+        if self.copies() {
+            return 1;
+        }
         u64::from(self.sync.is_some()) + u64::from(self.backup.is_some())
     }
 

@@ -45,6 +45,7 @@ pub(super) struct KnownPart {
 }
 
 /// Where a file's bytes come from.
+#[derive(Clone, Copy)]
 pub(super) enum Bytesource<'a> {
     /// From disk.
     File(&'a Source),

@@ -4,7 +4,7 @@ use super::multipart::Bytesource;
 use super::source::{SMALLEST_PART, Source};
 use super::{Problem, Transfer};
 use crate::engine::mirror::{MAX_COPY, Placed};
-use crate::engine::versions::Locked;
+use crate::engine::versions::{Locked, Sought};
 use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored, killpoint};
 use crate::plan::{
     BackupStep, Copyable, Known, Mirror, SyncStep, SyncView, Task, backup_step, sync_step,
@@ -59,6 +59,17 @@ impl Transfer {
             .place_without_bytes(placing, elsewhere.as_ref())
             .await?;
         let sync = self.sync_without_bytes(placing, elsewhere.as_ref()).await?;
+        let backup = match (backup, &sync) {
+            // The object has the content already, so it may be copied from there.
+            (Step::Bytes(()), Step::Done(Some(Placed::Done(etag)))) => {
+                let copied = self.copy_version(placing, etag).await;
+                match copied.map_err(Problem::on(Side::Backup))? {
+                    Some(locked) => Step::Done(Some(locked)),
+                    None => Step::Bytes(()),
+                }
+            }
+            (backup, _) => backup,
+        };
         let upload = matches!(backup, Step::Bytes(()));
         let condition = match &sync {
             Step::Bytes(condition) => Some(condition.clone()),
@@ -112,6 +123,12 @@ impl Transfer {
         upload: bool,
         condition: Option<Condition>,
     ) -> Result<Places, Problem> {
+        let condition = match condition {
+            Some(condition) if upload && self.copies() => {
+                return self.send_whole_once(placing, bytes, condition).await;
+            }
+            condition => condition,
+        };
         let body = bytes.clone();
         let backup = async {
             if upload {
@@ -144,17 +161,6 @@ impl Transfer {
         backup: Option<Result<Locked, Error>>,
         sync: Option<Result<Placed, Error>>,
     ) -> Result<Places, Problem> {
-        let (task, size) = (placing.task, placing.content.size);
-        if matches!(backup, Some(Ok(_))) {
-            self.tally.backup_uploaded.one();
-            self.tally.backup_bytes.add(size);
-            self.tell(task, Action::Upload, Side::Backup);
-        }
-        if matches!(sync, Some(Ok(Placed::Done(_)))) {
-            self.tally.sync_uploaded.one();
-            self.tally.sync_bytes.add(size);
-            self.tell(task, Action::Upload, Side::Sync);
-        }
         let backup = backup.transpose().map_err(Problem::on(Side::Backup))?;
         match sync.transpose() {
             Ok(sync) => Ok(Places { backup, sync }),
@@ -168,6 +174,22 @@ impl Transfer {
                     error,
                 })
             }
+        }
+    }
+
+    /// Counts a version that was sent.
+    pub(super) fn version_sent(&self, placing: &Placing<'_>) {
+        self.tally.backup_uploaded.one();
+        self.tally.backup_bytes.add(placing.content.size);
+        self.tell(placing.task, Action::Upload, Side::Backup);
+    }
+
+    /// Counts an object that was sent, unless it was refused.
+    pub(super) fn object_sent(&self, placing: &Placing<'_>, placed: &Placed) {
+        if matches!(placed, Placed::Done(_)) {
+            self.tally.sync_uploaded.one();
+            self.tally.sync_bytes.add(placing.content.size);
+            self.tell(placing.task, Action::Upload, Side::Sync);
         }
     }
 
@@ -211,7 +233,11 @@ impl Transfer {
                     locked(elsewhere, stored)
                 }
                 BackupStep::Upload if self.leftovers => {
-                    let found = backup.take_over(&task.seen.path, content).await;
+                    let sought = Sought {
+                        etag: self.mirrored_as(placing),
+                        ..content.into()
+                    };
+                    let found = backup.take_over(&task.seen.path, sought).await;
                     match found.map_err(Problem::on(Side::Backup))? {
                         Some(locked) => {
                             self.tally.backup_unchanged.one();
@@ -223,6 +249,17 @@ impl Transfer {
                 BackupStep::Upload => return Ok(Step::Bytes(())),
             },
         )))
+    }
+
+    /// The ETag of the path's object, where that is known to hold the content.
+    fn mirrored_as<'p>(&self, placing: &'p Placing<'_>) -> Option<&'p str> {
+        let known = placing.task.known.as_ref();
+        let same = known.is_some_and(|known| known.entry.content == Some(placing.content));
+        match &placing.task.mirror {
+            Mirror::Holds { etag } if same => Some(etag),
+            Mirror::Unknown { etag, .. } if placing.equal => Some(etag),
+            _ => None,
+        }
     }
 
     /// The sync target's step, as far as it needs no bytes.
