@@ -8,7 +8,7 @@ use crate::engine::client::Client;
 use crate::engine::mirror::content_type;
 use crate::model::{
     Content, Crc64, Error, Mode, RelPath, Result, Retention, StoreError, StoreErrorKind,
-    StoreResult, Stored, Time,
+    StoreResult, Stored, Time, etag,
     key::{KeyBase, PATH_METADATA},
 };
 use crate::store::{Attributes, Complete, Condition, Put, Written};
@@ -303,7 +303,9 @@ impl Versions {
             let head = self.client.call(|store| store.head(key, Some(&id))).await?;
             let is_it = match head.crc64nvme {
                 Some(theirs) => theirs == sought.crc64nvme,
-                None => sought.etag == Some(head.etag.as_str()),
+                None => sought
+                    .etag
+                    .is_some_and(|etag| etag::is_of_copy(&head.etag, etag)),
             };
             if is_it {
                 return Ok(Some(Written {

@@ -37,3 +37,4 @@ mod restore;
 mod resume;
 mod s3;
 mod snapshot;
+mod via;

@@ -159,9 +159,9 @@ impl Versions {
         let proven = if summed {
             crc_of(&parts) == content.crc64nvme
         } else {
-            let etags = parts.iter().map(|part| part.etag.as_str());
-            let made = etag::of_parts(etags);
-            made.is_some() && made == source.if_match
+            let made = etag::of_parts(parts.iter().map(|part| part.etag.as_str()));
+            let theirs = source.if_match.as_deref().unwrap_or_default();
+            made.is_some_and(|made| etag::is_of_copy(&made, theirs))
         };
         if !proven {
             return Err(self.unproven(&key, StoreErrorKind::Checksum).into());
