@@ -7,8 +7,8 @@ pub use copies::Copied;
 use crate::engine::client::Client;
 use crate::engine::mirror::content_type;
 use crate::model::{
-    Content, Crc64, Error, Mode, RelPath, Result, Retention, StoreError, StoreErrorKind,
-    StoreResult, Stored, Time, etag,
+    Content, Error, Mode, RelPath, Result, Retention, StoreError, StoreErrorKind, StoreResult,
+    Stored, Time,
     key::{KeyBase, PATH_METADATA},
 };
 use crate::store::{Attributes, Complete, Condition, Put, Written};
@@ -45,28 +45,6 @@ enum Way {
     Put,
     Multipart,
     Copy,
-}
-
-/// By what a version is recognised, whoever wrote it.
-#[derive(Clone, Copy, Debug)]
-pub struct Sought<'a> {
-    /// Bytes.
-    pub size: u64,
-    /// Checksum.
-    pub crc64nvme: Crc64,
-    /// The ETag of an object of the same store with this content: what was copied from it in parts
-    /// of the same length has it too, where the store has no checksum of that.
-    pub etag: Option<&'a str>,
-}
-
-impl From<Content> for Sought<'_> {
-    fn from(content: Content) -> Self {
-        Self {
-            size: content.size,
-            crc64nvme: content.crc64nvme,
-            etag: None,
-        }
-    }
 }
 
 /// What is known of a write that succeeded.
@@ -171,7 +149,7 @@ impl Versions {
             condition: Condition::Always,
         };
         let written = self
-            .write_once(&key, content.into(), || async {
+            .write_once(&key, content, || async {
                 self.client.retrier.pace().bandwidth(size).await;
                 self.client.store.put(put.clone()).await
             })
@@ -195,24 +173,14 @@ impl Versions {
     ///
     /// # Errors
     /// The store's; `Refused` where it does not keep the lock.
-    pub async fn complete(&self, complete: Complete, crc: Crc64) -> Result<Locked> {
-        let sought = Sought {
-            size: complete.size,
-            crc64nvme: crc,
-            etag: None,
-        };
-        self.complete_as(complete, sought, Way::Multipart).await
+    pub async fn complete(&self, complete: Complete, content: Content) -> Result<Locked> {
+        self.complete_as(complete, content, Way::Multipart).await
     }
 
-    async fn complete_as(
-        &self,
-        complete: Complete,
-        sought: Sought<'_>,
-        way: Way,
-    ) -> Result<Locked> {
+    async fn complete_as(&self, complete: Complete, content: Content, way: Way) -> Result<Locked> {
         let key = complete.key.clone();
         let written = self
-            .write_once(&key, sought, || async {
+            .write_once(&key, content, || async {
                 self.client.store.complete_upload(complete.clone()).await
             })
             .await?;
@@ -225,19 +193,14 @@ impl Versions {
     }
 
     /// Sends a write until its outcome is known. Where it can't be told, that is noted.
-    async fn write_once<F, Fut>(
-        &self,
-        key: &str,
-        sought: Sought<'_>,
-        write: F,
-    ) -> StoreResult<Wrote>
+    async fn write_once<F, Fut>(&self, key: &str, content: Content, write: F) -> StoreResult<Wrote>
     where
         F: Fn() -> Fut,
         Fut: Future<Output = StoreResult<Written>> + Send,
     {
         let mut uncertain = false;
         let written = self
-            .write_until_known(key, sought, write, &mut uncertain)
+            .write_until_known(key, content, write, &mut uncertain)
             .await;
         if uncertain && written.is_err() {
             self.unresolved.store(true, Ordering::Relaxed);
@@ -248,7 +211,7 @@ impl Versions {
     async fn write_until_known<F, Fut>(
         &self,
         key: &str,
-        sought: Sought<'_>,
+        content: Content,
         write: F,
         uncertain: &mut bool,
     ) -> StoreResult<Wrote>
@@ -260,7 +223,7 @@ impl Versions {
         loop {
             let error = match self.client.retrier.once(write()).await {
                 Ok(written) => match written.crc64nvme {
-                    Some(theirs) if theirs != sought.crc64nvme => return Err(self.damaged(key)),
+                    Some(theirs) if theirs != content.crc64nvme => return Err(self.damaged(key)),
                     _ => return Ok(Wrote::Now(written)),
                 },
                 Err(error) => error,
@@ -272,7 +235,7 @@ impl Versions {
             let pause = attempts.pause(error).await;
             if *uncertain
                 && (pause.is_ok() || gone)
-                && let Some(written) = self.look_up(key, sought).await?
+                && let Some(written) = self.look_up(key, content).await?
             {
                 tracing::info!(key, ?kind, "a write with unknown outcome had succeeded");
                 return Ok(Wrote::Found(written));
@@ -290,22 +253,24 @@ impl Versions {
         }
     }
 
-    /// A version of exactly this key with this content, whoever wrote it.
+    /// A version of exactly this key with this content, whoever wrote it. Where the store has no
+    /// checksum of it, the BLAKE3 counts that it was given: whoever gives one has had the store's
+    /// word for the bytes before.
     ///
     /// # Errors
     /// The store's.
-    pub async fn look_up(&self, key: &str, sought: Sought<'_>) -> StoreResult<Option<Written>> {
+    pub async fn look_up(&self, key: &str, content: Content) -> StoreResult<Option<Written>> {
+        let blake3 = content.blake3.to_hex();
         for version in self.client.versions_of(key).await? {
-            if version.delete_marker || version.size != sought.size {
+            if version.delete_marker || version.size != content.size {
                 continue;
             }
             let id = version.version_id;
             let head = self.client.call(|store| store.head(key, Some(&id))).await?;
+            let mut metadata = head.metadata.iter();
             let is_it = match head.crc64nvme {
-                Some(theirs) => theirs == sought.crc64nvme,
-                None => sought
-                    .etag
-                    .is_some_and(|etag| etag::is_of_copy(&head.etag, etag)),
+                Some(theirs) => theirs == content.crc64nvme,
+                None => metadata.any(|(name, value)| name == "blake3" && *value == blake3),
             };
             if is_it {
                 return Ok(Some(Written {
@@ -322,9 +287,9 @@ impl Versions {
     ///
     /// # Errors
     /// The store's.
-    pub async fn take_over(&self, path: &RelPath, sought: Sought<'_>) -> Result<Option<Locked>> {
+    pub async fn take_over(&self, path: &RelPath, content: Content) -> Result<Option<Locked>> {
         let key = self.key(path);
-        let Some(written) = self.look_up(&key, sought).await? else {
+        let Some(written) = self.look_up(&key, content).await? else {
             return Ok(None);
         };
         self.finish(key, Wrote::Found(written), None, Way::Multipart)

@@ -3,7 +3,7 @@
 use super::Run;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::transfer::{ends_the_run, part_len};
-use crate::engine::versions::{Locked, Sought, Versions};
+use crate::engine::versions::{Locked, Versions};
 use crate::model::subtree;
 use crate::model::{
     Action, Content, Crc64, Entry, Error, Event, Kind, RelPath, Result, Side, Time, killpoint, time,
@@ -234,7 +234,7 @@ impl Run {
                 return Ok(None);
             };
             let content = Content::of(&bytes);
-            if let Some(locked) = self.stored_already(versions, path, content, head).await? {
+            if let Some(locked) = self.stored_already(versions, path, content).await? {
                 return Ok(Some((content, locked)));
             }
             let locked = versions.put(path, bytes, content).await?;
@@ -284,7 +284,7 @@ impl Run {
             blake3,
             crc64nvme: crc,
         };
-        if let Some(locked) = self.stored_already(versions, path, content, head).await? {
+        if let Some(locked) = self.stored_already(versions, path, content).await? {
             client.abandon(&backup_key, &upload_id).await;
             return Ok(Some((content, locked)));
         }
@@ -296,7 +296,7 @@ impl Run {
             size: head.size,
             condition: Condition::Always,
         };
-        let locked = versions.complete(complete, crc).await?;
+        let locked = versions.complete(complete, content).await?;
         self.count_rescued(content);
         Ok(Some((content, locked)))
     }
@@ -313,19 +313,12 @@ impl Run {
         versions: &Versions,
         path: &RelPath,
         content: Content,
-        head: &Head,
     ) -> Result<Option<Locked>> {
         let known = self.memory.find(&content, path).await?;
         match known.and_then(|known| known.entry.stored) {
             // No later renewal looks at it: what is remembered of its path may be gone by then.
             Some(stored) => versions.ensure_full(stored).await.map(Some),
-            None => {
-                let sought = Sought {
-                    etag: Some(&head.etag),
-                    ..content.into()
-                };
-                versions.take_over(path, sought).await
-            }
+            None => versions.take_over(path, content).await,
         }
     }
 }

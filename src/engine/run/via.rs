@@ -4,7 +4,7 @@ use super::Run;
 use crate::engine::client::Client;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::transfer::Copies;
-use crate::model::{Error, Result, Side, StoreError, StoreErrorKind, StoreResult};
+use crate::model::{Error, Result, Side, StoreError, StoreErrorKind, StoreResult, Via};
 use crate::plan::{ViaStep, ViaView, via_answered, via_step};
 use crate::store::{CopySource, ListRequest};
 use std::sync::Arc;
@@ -34,6 +34,13 @@ impl Run {
             return Ok(());
         }
         let via = settings.via;
+        if via == Via::Copy && self.settings.sync.is_none() {
+            return Err(Error::Usage(
+                "via = \"copy\" copies from the sync target, and there is none: give --sync-to, or \
+                 set [backup] via = \"auto\""
+                    .to_owned(),
+            ));
+        }
         let client = backup.versions.client();
         let sync = self.sync.as_deref();
         let sites = (
@@ -123,6 +130,20 @@ impl Run {
         let page = sync.client().call(|store| store.list(&first)).await?;
         let first = page.items.into_iter().next();
         Ok(first.map(|object| (object.key, object.etag)))
+    }
+
+    /// A line for a dry run; none where only one target is written.
+    pub(super) fn route_in_words(&self) -> Option<String> {
+        self.sync.as_ref()?;
+        match &self.route {
+            Route::Open => None,
+            Route::Copy => Some(
+                "\nnew content is sent to the sync target, and copied from there to the backup by \
+                 the store"
+                    .to_owned(),
+            ),
+            Route::Upload(why) => Some(format!("\nnew content is sent to each target: {why}")),
+        }
     }
 
     /// Why new content went up twice, where it did; for the summary.

@@ -360,7 +360,7 @@ impl Transfer {
         }
         let content = placing.content;
         let complete = session.completion(content, Condition::Always);
-        let locked = backup.complete(complete, content.crc64nvme).await?;
+        let locked = backup.complete(complete, content).await?;
         killpoint::reach("version-completed");
         self.version_sent(placing);
         self.forget(session).await?;

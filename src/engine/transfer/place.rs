@@ -4,7 +4,7 @@ use super::multipart::Bytesource;
 use super::source::{SMALLEST_PART, Source};
 use super::{Problem, Transfer};
 use crate::engine::mirror::{MAX_COPY, Placed};
-use crate::engine::versions::{Locked, Sought};
+use crate::engine::versions::Locked;
 use crate::model::{Action, Content, Entry, Error, Kind, Side, Stored, killpoint};
 use crate::plan::{
     BackupStep, Copyable, Known, Mirror, SyncStep, SyncView, Task, backup_step, sync_step,
@@ -233,11 +233,7 @@ impl Transfer {
                     locked(elsewhere, stored)
                 }
                 BackupStep::Upload if self.leftovers => {
-                    let sought = Sought {
-                        etag: self.mirrored_as(placing),
-                        ..content.into()
-                    };
-                    let found = backup.take_over(&task.seen.path, sought).await;
+                    let found = backup.take_over(&task.seen.path, content).await;
                     match found.map_err(Problem::on(Side::Backup))? {
                         Some(locked) => {
                             self.tally.backup_unchanged.one();
@@ -249,17 +245,6 @@ impl Transfer {
                 BackupStep::Upload => return Ok(Step::Bytes(())),
             },
         )))
-    }
-
-    /// The ETag of the path's object, where that is known to hold the content.
-    fn mirrored_as<'p>(&self, placing: &'p Placing<'_>) -> Option<&'p str> {
-        let known = placing.task.known.as_ref();
-        let same = known.is_some_and(|known| known.entry.content == Some(placing.content));
-        match &placing.task.mirror {
-            Mirror::Holds { etag } if same => Some(etag),
-            Mirror::Unknown { etag, .. } if placing.equal => Some(etag),
-            _ => None,
-        }
     }
 
     /// The sync target's step, as far as it needs no bytes.

@@ -1,6 +1,6 @@
 //! Versions that the store copies from the sync target, so that their bytes go up once.
 
-use super::{Locked, Sought, Versions, Way, Wrote};
+use super::{Locked, Versions, Way, Wrote};
 use crate::model::{
     Content, Crc64, Error, RelPath, Result, StoreError, StoreErrorKind, StoreResult, etag,
 };
@@ -68,7 +68,7 @@ impl Versions {
             attributes,
         };
         let wrote = self
-            .write_once(&key, content.into(), || async {
+            .write_once(&key, content, || async {
                 self.client.store.copy(copy.clone()).await
             })
             .await?;
@@ -174,11 +174,7 @@ impl Versions {
             size: content.size,
             condition: Condition::Always,
         };
-        let sought = Sought {
-            etag: source.if_match.as_deref(),
-            ..content.into()
-        };
-        self.complete_as(complete, sought, Way::Copy).await
+        self.complete_as(complete, content, Way::Copy).await
     }
 
     fn unproven(&self, key: &str, kind: StoreErrorKind) -> StoreError {
