@@ -143,6 +143,29 @@ async fn what_sync_alone_has_sent_is_copied_without_being_read(store: TestStore)
 }
 on_both!(what_sync_alone_has_sent_is_copied_without_being_read);
 
+async fn a_dry_run_says_which_way(store: TestStore) {
+    let job = Job::new(store.via("auto")).await;
+    job.library.file("a.jpg", 1_000);
+    for (via, told, action) in [
+        (
+            "auto",
+            "copied from there to the backup by the store",
+            "copy",
+        ),
+        ("upload", "sent to each target: via = \"upload\"", "upload"),
+    ] {
+        let mut command = job.command("run");
+        command.env("TIDELOCK_BACKUP_VIA", via);
+        let ran = Ran::of(&command.arg("--dry-run").output().unwrap()).ended(0);
+        let notes = ran.lines.iter().filter(|line| line["event"] == "note");
+        let notes: Vec<_> = notes.filter_map(|line| line["message"].as_str()).collect();
+        assert!(notes.join("\n").contains(told), "{notes:?}");
+        assert_eq!(ran.paths(action, "backup"), ["a.jpg"]);
+    }
+    assert!(job.mirror.objects().await.is_empty());
+}
+on_both!(a_dry_run_says_which_way);
+
 /// Two addresses of one server count as two: nothing shows that they are one.
 async fn targets_that_share_no_endpoint_get_the_bytes_both(store: TestStore) {
     let job = Job::new(store.via("auto")).await;

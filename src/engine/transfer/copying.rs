@@ -194,7 +194,7 @@ impl Transfer {
             return Err(Problem::Changed);
         };
         let sync = self.complete_object(placing, session, condition).await;
-        if super::large::purged(&sync) {
+        if super::complete::purged(&sync) {
             return Err(self.start_over(placing, &opened.sessions, None, None).await);
         }
         let backup = match self.copied_from(placing, &sync).await {

@@ -1,5 +1,6 @@
 //! One file's way: read once, hashed, placed on both targets, remembered.
 
+mod complete;
 mod copying;
 mod large;
 mod multipart;
@@ -16,7 +17,7 @@ pub use workers::{Batch, run_batch};
 
 use crate::engine::buffers::Buffers;
 use crate::engine::memory::Memory;
-use crate::engine::mirror::MirrorWriter;
+use crate::engine::mirror::{MirrorWriter, Placed};
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
@@ -232,6 +233,22 @@ impl Transfer {
         self.events.send(Event::Failed(failure.clone()));
         self.tally.fail(failure);
         Ok(Outcome::Failed(task))
+    }
+
+    /// Counts a version that was sent.
+    fn version_sent(&self, placing: &place::Placing<'_>) {
+        self.tally.backup_uploaded.one();
+        self.tally.backup_bytes.add(placing.content.size);
+        self.tell(placing.task, Action::Upload, Side::Backup);
+    }
+
+    /// Counts an object that was sent, unless it was refused.
+    fn object_sent(&self, placing: &place::Placing<'_>, placed: &Placed) {
+        if matches!(placed, Placed::Done(_)) {
+            self.tally.sync_uploaded.one();
+            self.tally.sync_bytes.add(placing.content.size);
+            self.tell(placing.task, Action::Upload, Side::Sync);
+        }
     }
 
     fn tell(&self, task: &Task, action: Action, side: Side) {

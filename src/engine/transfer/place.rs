@@ -177,22 +177,6 @@ impl Transfer {
         }
     }
 
-    /// Counts a version that was sent.
-    pub(super) fn version_sent(&self, placing: &Placing<'_>) {
-        self.tally.backup_uploaded.one();
-        self.tally.backup_bytes.add(placing.content.size);
-        self.tell(placing.task, Action::Upload, Side::Backup);
-    }
-
-    /// Counts an object that was sent, unless it was refused.
-    pub(super) fn object_sent(&self, placing: &Placing<'_>, placed: &Placed) {
-        if matches!(placed, Placed::Done(_)) {
-            self.tally.sync_uploaded.one();
-            self.tally.sync_bytes.add(placing.content.size);
-            self.tell(placing.task, Action::Upload, Side::Sync);
-        }
-    }
-
     /// The backup target's step, as far as it needs no bytes.
     async fn place_without_bytes(
         &self,
