@@ -333,7 +333,8 @@ fn mtime_of(mtime: Time) -> (String, String) {
     ("mtime".to_owned(), time::to_decimal_seconds(mtime))
 }
 
-fn content_type(path: &RelPath) -> Option<String> {
+/// The MIME type that a name suggests: browsers that look into a bucket go by it.
+pub fn content_type(path: &RelPath) -> Option<String> {
     let name = path.segments().last()?;
     let name = String::from_utf8_lossy(name);
     mime_guess::from_path(name.as_ref())

@@ -13,6 +13,7 @@ mod policy;
 mod renew;
 pub mod restore;
 mod sweep;
+mod via;
 
 pub use change::{
     ChangeGuard, FLOOR_CHANGE, Look, after_backup, change_refusal, check_change, may_exceed,
@@ -28,3 +29,4 @@ pub use night::{NightShare, share_of_night};
 pub use policy::{Role, Scope, b2_commands, policy};
 pub use renew::{Renewable, due_now, renew_due};
 pub use sweep::{GRACE, Naming, Sweep, sweep};
+pub use via::{ViaStep, ViaView, via_answered, via_step};

@@ -173,6 +173,12 @@ impl Lease {
         self.held.client.side
     }
 
+    /// The object's key and ETag, as this run has written it.
+    pub async fn object(&self) -> (String, String) {
+        let etag = self.held.state.lock().await.etag.clone();
+        (object::key(&self.held.client), etag)
+    }
+
     /// The sync targets into which a run has ended with 0, as earlier leases handed them on.
     pub async fn settled(&self) -> Vec<String> {
         self.held.state.lock().await.record.settled.clone()

@@ -281,6 +281,7 @@ impl Run {
                 .as_ref()
                 .filter(|_| self.which.backs_up())
                 .map(|backup| Arc::clone(&backup.versions)),
+            copies: self.copies.clone(),
             backup_counted: false,
             leftovers: self.leftovers,
             unfinished: Arc::clone(&self.unfinished),

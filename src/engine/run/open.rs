@@ -3,6 +3,7 @@
 use super::Run;
 use super::connect::Connector;
 use super::stages::{Progress, Stores, Which};
+use super::via::Route;
 use crate::engine::lease::{Before, Holder, Lease};
 use crate::engine::memory::Memory;
 use crate::engine::pace::Pace;
@@ -60,6 +61,9 @@ impl Run {
             sync,
             backup,
             leases: Vec::new(),
+            route: Route::Open,
+            copies: None,
+            copy_in_parts_above: stores.copy_in_parts_above,
             first_run: true,
             leftovers: false,
             unfinished: Arc::default(),

@@ -60,6 +60,8 @@ pub struct Stores {
     pub sync: Option<Arc<dyn Store>>,
     /// In place of the backup target's.
     pub backup: Option<Arc<dyn Store>>,
+    /// Objects of more bytes than this are copied in parts, not only those of over 5 GiB.
+    pub copy_in_parts_above: Option<u64>,
 }
 
 /// Runs a command from the first look to the release of the leases.
@@ -143,6 +145,7 @@ impl Run {
         let stop = self.stop.clone();
         stop.cuts(self.take_leases()).await?;
         killpoint::reach("leases-taken");
+        stop.cuts(self.choose_route()).await?;
         stop.cuts(self.take_stock()).await?;
         killpoint::reach("stock-taken");
         let ended = self.stages(progress).await;
@@ -290,6 +293,7 @@ impl Run {
     async fn summary(&self, progress: &Progress) -> Summary {
         let mut summary = Summary {
             errors: self.tally.failures(),
+            twice: self.twice(),
             ..Summary::default()
         };
         summary.library = progress

@@ -47,6 +47,7 @@ pub(super) struct KnownPart {
 }
 
 /// Where a file's bytes come from.
+#[derive(Clone, Copy)]
 pub(super) enum Bytesource<'a> {
     /// From disk.
     File(&'a Source),

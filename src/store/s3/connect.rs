@@ -6,6 +6,7 @@ use super::endpoint::Endpoint;
 use super::keyring::Keyring;
 use super::{ConnectOptions, S3Store, credentials, transport};
 use crate::model::{Connection, Provider, Requests, Result, Target};
+use crate::store::Site;
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
@@ -73,6 +74,7 @@ impl S3Store {
             client: aws_sdk_s3::Client::from_conf(config.build()),
             bucket: target.bucket.clone(),
             region: region.to_string(),
+            site: site(endpoint.as_ref(), region.as_ref()),
             is_aws: connection.provider == Provider::Aws
                 && endpoint.as_ref().is_none_or(Endpoint::is_aws),
             signs_payload: endpoint
@@ -95,6 +97,33 @@ fn base(sdk: &SdkConfig) -> Builder {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+}
+
+/// Where the store is, by its address: two names of one server count as two.
+fn site(endpoint: Option<&Endpoint>, region: &str) -> Site {
+    let place = match endpoint.filter(|endpoint| !endpoint.is_aws()) {
+        Some(endpoint) => format!("{}, region {region}", endpoint.address()),
+        None => format!("AWS, partition {}", partition(region)),
+    };
+    Site {
+        place,
+        region: region.to_owned(),
+    }
+}
+
+/// Between partitions nothing can be copied. Their names are those of ARNs.
+fn partition(region: &str) -> &'static str {
+    let named = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let found = named.iter().find(|(start, _)| region.starts_with(start));
+    found.map_or("aws", |(_, partition)| partition)
 }
 
 /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` or the AWS profile's, for targets that name none: held

@@ -10,7 +10,7 @@
 //! | `call` | one request, sent once, with our own time limits |
 //! | `errors`, `answer` | failures and vendors' codes into meanings |
 //! | `abilities` | what a store turned out not to know, and the way around it |
-//! | `objects`, `uploads`, `pages`, `buckets`, `lifecycle` | the API itself |
+//! | `objects`, `copies`, `uploads`, `pages`, `buckets`, `lifecycle` | the API itself |
 //! | `probes` | requests that find out what a store and its keys really do |
 
 mod abilities;
@@ -21,6 +21,7 @@ mod call;
 mod clock;
 mod connect;
 mod convert;
+mod copies;
 mod credentials;
 mod endpoint;
 mod errors;
@@ -36,8 +37,8 @@ mod uploads;
 
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
 use crate::store::{
-    Attributes, BucketInfo, ByteRange, Complete, Copy, Fetched, Head, ListRequest, Object, Page,
-    Part, Put, Store, Upload, Version, Written, lifecycle as rules,
+    Attributes, BucketInfo, ByteRange, Complete, Copy, CopySource, Fetched, Head, ListRequest,
+    Object, Page, Part, PartCopy, Put, Site, Store, Upload, Version, Written, lifecycle as rules,
 };
 use abilities::Abilities;
 use async_trait::async_trait;
@@ -66,6 +67,7 @@ pub struct S3Store {
     client: aws_sdk_s3::Client,
     bucket: String,
     region: String,
+    site: Site,
     /// AWS itself, where nothing has to be found out.
     is_aws: bool,
     /// Whether payloads are hashed into the signature: needed where nothing else protects them.
@@ -86,6 +88,10 @@ impl Store for S3Store {
         &self.bucket
     }
 
+    fn site(&self) -> Site {
+        self.site.clone()
+    }
+
     fn conditional_writes(&self) -> bool {
         self.abilities.way().conditions
     }
@@ -104,6 +110,18 @@ impl Store for S3Store {
 
     async fn copy(&self, copy: Copy) -> StoreResult<Written> {
         self.copy_object(copy).await
+    }
+
+    async fn head_source(&self, source: &CopySource, region: &str) -> StoreResult<Head> {
+        self.head_of_source(source, region).await
+    }
+
+    async fn create_copy_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
+        self.create_upload_of_copies(key, attributes).await
+    }
+
+    async fn copy_part(&self, part: &PartCopy) -> StoreResult<Part> {
+        self.upload_part_copy(part).await
     }
 
     async fn create_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {

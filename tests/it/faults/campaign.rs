@@ -19,6 +19,9 @@ const FAULTS: [Fault; 9] = [
     Fault::ErrorIn200Done("InternalError"),
 ];
 
+/// Both ways of new content to the backup target.
+const WAYS: [&str; 2] = ["upload", "auto"];
+
 fn is_long() -> bool {
     std::env::var("TIDELOCK_LONG").is_ok_and(|value| value == "1")
 }
@@ -113,10 +116,13 @@ async fn some_k(store: TestStore) {
 fn f28_f29_f30_the_kth_request_fails_minio() {
     let long = is_long();
     on_store(StoreKind::Minio, async |store| {
-        if long {
-            every_k(store).await
-        } else {
-            some_k(store).await
+        for via in WAYS {
+            let store = store.clone().via(via);
+            if long {
+                every_k(store).await
+            } else {
+                some_k(store).await
+            }
         }
     });
 }
@@ -124,6 +130,10 @@ fn f28_f29_f30_the_kth_request_fails_minio() {
 #[test]
 fn f28_f29_f30_the_kth_request_fails_localstack() {
     if is_long() {
-        on_store(StoreKind::Localstack, every_k);
+        on_store(StoreKind::Localstack, async |store| {
+            for via in WAYS {
+                every_k(store.clone().via(via)).await
+            }
+        });
     }
 }

@@ -115,6 +115,34 @@ fn a_profile_that_is_not_there_is_named_with_what_to_do() {
     on_store(StoreKind::Minio, no_such_profile);
 }
 
+/// The backup's keys may not read the mirror, so nothing can be copied from there.
+async fn no_look_at_the_mirror(store: TestStore) {
+    let job = Job::new(store.via("auto")).await;
+    job.library.file("a", 100);
+    let vault = User::new(&job.store, &[&job.vault.name], &["s3:*"]);
+    let with_keys = |via: &str| {
+        let mut command = job.command("run");
+        command.env("TIDELOCK_BACKUP_ACCESS_KEY_ID", &vault.id);
+        command.env("TIDELOCK_BACKUP_SECRET_ACCESS_KEY", &vault.secret);
+        command.env("TIDELOCK_BACKUP_VIA", via);
+        Ran::of(&command.output().unwrap())
+    };
+    let refused = with_keys("copy").ended(2);
+    let why = refused.errors() + &refused.stderr;
+    assert!(why.contains("can't read the sync target"), "{why}");
+    assert!(job.mirror.objects().await.is_empty());
+    with_keys("auto").ended(0).assert_counts(&[
+        ("sync.uploaded", 1),
+        ("backup.uploaded", 1),
+        ("backup.copied", 0),
+    ]);
+}
+
+#[test]
+fn keys_that_can_t_read_the_mirror_get_the_bytes() {
+    on_store(StoreKind::Minio, no_look_at_the_mirror);
+}
+
 async fn deletes_denied(store: TestStore) {
     let job = Job::new(store).await;
     job.library.file("a", 100);
