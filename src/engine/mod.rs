@@ -27,5 +27,6 @@ pub mod steady;
 pub mod stop;
 pub mod tally;
 pub mod transfer;
+pub mod unfinished;
 pub mod verify;
 pub mod versions;

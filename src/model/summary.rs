@@ -78,6 +78,8 @@ pub struct Summary {
     pub restore: Option<RestoreSummary>,
     /// Absent where nothing was pulled.
     pub pull: Option<PullSummary>,
+    /// Why new content was sent to both targets, where it was.
+    pub twice: Option<String>,
     /// Everything that went wrong, by name.
     pub errors: Vec<Failure>,
 }

@@ -14,6 +14,7 @@ pub mod pull;
 mod renew;
 pub mod restore;
 mod sweep;
+mod via;
 
 pub use change::{
     ChangeGuard, FLOOR_CHANGE, Look, after_backup, change_refusal, check_change, may_exceed,
@@ -29,3 +30,4 @@ pub use night::{NightShare, share_of_night};
 pub use policy::{Role, Scope, b2_commands, policy};
 pub use renew::{Renewable, due_now, renew_due};
 pub use sweep::{GRACE, Naming, Sweep, sweep};
+pub use via::{ViaStep, ViaView, via_answered, via_step};

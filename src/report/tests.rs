@@ -71,6 +71,7 @@ fn summary() -> Summary {
         }),
         restore: None,
         pull: None,
+        twice: None,
         errors: vec![Failure {
             path: "a/b".to_owned(),
             stage: "read",

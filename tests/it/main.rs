@@ -39,3 +39,5 @@ mod restore;
 mod resume;
 mod s3;
 mod snapshot;
+mod tls;
+mod via;

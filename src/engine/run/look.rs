@@ -281,8 +281,10 @@ impl Run {
                 .as_ref()
                 .filter(|_| self.which.backs_up())
                 .map(|backup| Arc::clone(&backup.versions)),
+            copies: self.copies.clone(),
             backup_counted: false,
             leftovers: self.leftovers,
+            unfinished: Arc::clone(&self.unfinished),
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),
             parallel_parts,
             turns: large_files(requests, parallel_parts),

@@ -11,8 +11,9 @@ mod uploads;
 
 use crate::model::{Crc64, Requests, Retention, StoreError, StoreErrorKind, StoreResult, Time};
 use crate::store::{
-    Attributes, BucketInfo, ByteRange, Complete, Condition, Copy, Fetched, Head, ListRequest,
-    Object, Page, Part, Put, Store, Upload, Version, Written, lifecycle,
+    Attributes, BucketInfo, ByteRange, Complete, Condition, Copy, CopySource, Fetched, Head,
+    ListRequest, Object, Page, Part, PartCopy, Put, Site, Store, Upload, Version, Written,
+    lifecycle,
 };
 use async_trait::async_trait;
 use bucket::{Bucket, Kept, Refusal, refuse};
@@ -204,6 +205,13 @@ impl Store for ModelStore {
         &self.bucket
     }
 
+    fn site(&self) -> Site {
+        Site {
+            place: format!("model {:p}", Arc::as_ptr(&self.world)),
+            region: String::new(),
+        }
+    }
+
     fn conditional_writes(&self) -> bool {
         self.conditional_writes
     }
@@ -237,15 +245,7 @@ impl Store for ModelStore {
         self.answer("CopyObject", &copy.key, |world| {
             let (now, id) = (world.tick(), world.id("v"));
             let source = &copy.source;
-            let from = bucket_of(world, &source.bucket)?;
-            let kept = from.find(&source.key, source.version_id.as_deref())?;
-            if source
-                .if_match
-                .as_ref()
-                .is_some_and(|etag| *etag != kept.etag)
-            {
-                return refuse(StoreErrorKind::PreconditionFailed, "the source has changed");
-            }
+            let kept = bucket_of(world, &source.bucket)?.find_source(source)?;
             let body = kept.body.clone();
             let etag = bucket::md5_hex(&body);
             let new = Kept::new(id, now, body, etag, copy.attributes.clone());
@@ -257,8 +257,45 @@ impl Store for ModelStore {
         self.answer("CreateMultipartUpload", key, |world| {
             let (now, id) = (world.tick(), world.id("u"));
             let bucket = bucket_of(world, &self.bucket)?;
-            bucket.create_upload(key, &id, now, attributes)?;
+            bucket.create_upload(key, &id, now, attributes, true)?;
             Ok(id)
+        })
+    }
+
+    async fn head_source(&self, source: &CopySource, _: &str) -> StoreResult<Head> {
+        self.answer("HeadObject", &source.key, |world| {
+            let bucket = bucket_of(world, &source.bucket)?;
+            bucket.head(&source.key, source.version_id.as_deref())
+        })
+    }
+
+    /// As MinIO: there are no checksums of copied parts, nor of what is made of them.
+    async fn create_copy_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
+        self.answer("CreateMultipartUpload", key, |world| {
+            let (now, id) = (world.tick(), world.id("u"));
+            let bucket = bucket_of(world, &self.bucket)?;
+            bucket.create_upload(key, &id, now, attributes, false)?;
+            Ok(id)
+        })
+    }
+
+    async fn copy_part(&self, part: &PartCopy) -> StoreResult<Part> {
+        self.answer("UploadPartCopy", &part.key, |world| {
+            let (source, range) = (&part.source, part.range);
+            let kept = bucket_of(world, &source.bucket)?.find_source(source)?;
+            let body = kept.body.clone();
+            if range.last >= body.len() as u64 || range.last < range.first {
+                return refuse(StoreErrorKind::Invalid, "the range lies outside");
+            }
+            let body = body.slice(range.first as usize..=range.last as usize);
+            let crc = Crc64::of(&body);
+            bucket_of(world, &self.bucket)?.upload_part(
+                &part.key,
+                &part.upload_id,
+                part.number,
+                body,
+                crc,
+            )
         })
     }
 

@@ -300,7 +300,7 @@ impl S3Store {
     }
 }
 
-fn head_of(output: &HeadObjectOutput) -> Head {
+pub(super) fn head_of(output: &HeadObjectOutput) -> Head {
     let metadata = output.metadata().into_iter().flatten();
     let mut metadata: Vec<(String, String)> = metadata
         .map(|(name, value)| (name.clone(), value.clone()))

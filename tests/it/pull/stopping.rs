@@ -58,6 +58,18 @@ async fn a_killed_pull_leaves_nothing_that_the_next_does_not_clear(store: TestSt
     let next = second.pull_with(&["--max-delete", "10"]).ended(0);
     next.assert_counts(&[("pull.failed", 0), ("pull.conflicts", 0)]);
     assert_eq!(second.names(), ["a.jpg", "c.jpg"]);
+
+    // Also where nothing is fetched into the folder.
+    second.job.library.file("sub/d.jpg", 10);
+    second.publish();
+    second.pull(0);
+    std::fs::write(
+        second.at("sub/.tidelock-restore-0123456789abcdef.tmp"),
+        "half",
+    )
+    .unwrap();
+    second.pull(0).assert_counts(&[("pull.unchanged", 3)]);
+    assert_eq!(second.names(), ["a.jpg", "c.jpg", "sub/", "sub/d.jpg"]);
 }
 
 async fn a_time_budget_ends_resumable(store: TestStore) {
