@@ -14,6 +14,7 @@ use tidelock::commands::{
     self, diff, history, init, ls, policy, reading, restore, run::Which, verify,
 };
 use tidelock::config::{Environment, Flags, Raw};
+use tidelock::model::archive::Tier;
 
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
 #[derive(Parser, Debug)]
@@ -171,8 +172,8 @@ struct Restore {
     /// Choose from a list
     #[arg(long, hide = true)]
     pick: bool,
-    /// Have archived versions retrieved: standard or bulk
-    #[arg(long, hide = true, value_name = "TIER", value_parser = ["standard", "bulk"])]
+    /// Ask for the retrieval of archived versions: standard (hours) or bulk (longer, cheaper)
+    #[arg(long, value_name = "TIER", value_parser = ["standard", "bulk"])]
     thaw: Option<String>,
 }
 
@@ -294,7 +295,6 @@ impl Snapshot {
 
 impl Restore {
     fn into_args(self) -> restore::Restore {
-        let later = [("--pick", self.pick), ("--thaw", self.thaw.is_some())];
         restore::Restore {
             paths: self.paths,
             to: self.to,
@@ -302,10 +302,8 @@ impl Restore {
             overwrite: self.overwrite,
             deleted_since: self.deleted_since,
             version_id: self.version_id,
-            not_available: later
-                .iter()
-                .find(|(_, given)| *given)
-                .map(|(flag, _)| *flag),
+            thaw: self.thaw.as_deref().and_then(Tier::parse),
+            not_available: self.pick.then_some("--pick"),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
 use crate::engine::steady::Steady;
 use crate::engine::stop::Stop;
+use crate::engine::thaw::Thaw;
 use crate::model::{BackupSettings, Error, Events, Result, Settings, Side, SyncSettings, when};
 use crate::snapshot::{Found, Select, Vault};
 use crate::store::{ConnectOptions, S3Store, Store};
@@ -54,6 +55,15 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) async fn open(settings: &Settings, stop: &Stop) -> Result<Self> {
+        Self::open_thawing(settings, stop, None).await
+    }
+
+    /// As [`Backup::open`]; what is read and turns out to be archived is met by `thaw`.
+    pub(super) async fn open_thawing(
+        settings: &Settings,
+        stop: &Stop,
+        thaw: Option<&Arc<Thaw>>,
+    ) -> Result<Self> {
         let backup = backup_settings(settings)?;
         let transfers = settings.run.transfers;
         let options = ConnectOptions { transfers };
@@ -63,7 +73,10 @@ impl Backup {
         // Wrong keys and networks that are gone show up with the first answer.
         retrier.run(|| store.now()).await?;
         let retrier = retrier.with_patience(PATIENCE);
-        let steady = Steady::new(Arc::new(store), retrier.clone());
+        let mut steady = Steady::new(Arc::new(store), retrier.clone());
+        if let Some(thaw) = thaw {
+            steady = steady.with_thaw(Arc::clone(thaw));
+        }
         Ok(Self {
             vault: Vault::new(Arc::new(steady), backup.target.clone()),
             retrier,

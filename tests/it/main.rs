@@ -23,6 +23,7 @@ mod faults_library;
 mod faults_mirror;
 mod faults_process;
 mod faults_prune;
+mod faults_restore;
 mod faults_state;
 mod harness;
 mod keys;

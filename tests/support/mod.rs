@@ -15,6 +15,7 @@
 //! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
 
 mod bucket;
+mod disk;
 mod hop;
 mod job;
 mod library;
@@ -28,6 +29,7 @@ mod tree;
 mod vault;
 
 pub(crate) use bucket::{Bucket, Version, url_decode};
+pub(crate) use disk::OnSmallDisk;
 pub(crate) use hop::Hop;
 pub(crate) use job::{Job, Ran, borrowed, files_and_bytes};
 pub(crate) use library::{Library, contents};

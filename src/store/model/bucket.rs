@@ -1,6 +1,7 @@
 //! One bucket: versions, delete markers, locks.
 
 use super::uploads::Pending;
+use crate::model::archive::{Archive, Tier};
 use crate::model::{Crc64, Mode, Retention, StoreErrorKind, Time};
 use crate::store::{Attributes, BucketInfo, ByteRange, Condition, Fetched, Head, Written};
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub(super) struct Kept {
     pub body: Bytes,
     pub etag: String,
     pub attributes: Attributes,
+    /// From when to when an archived version can be read.
+    pub thawed: Option<(Time, Time)>,
 }
 
 impl Kept {
@@ -54,7 +57,12 @@ impl Kept {
             body,
             etag,
             attributes,
+            thawed: None,
         }
+    }
+
+    fn archive(&self) -> Option<Archive> {
+        Archive::of(self.attributes.storage_class.as_deref(), None)
     }
 
     fn is_locked(&self, now: Time) -> bool {
@@ -158,8 +166,13 @@ impl Bucket {
         key: &str,
         version_id: Option<&str>,
         range: Option<ByteRange>,
+        now: Time,
     ) -> Result<Fetched, Refusal> {
         let kept = self.find(key, version_id)?;
+        let readable = |(from, to)| from <= now && now < to;
+        if kept.archive().is_some() && !kept.thawed.is_some_and(readable) {
+            return refuse(StoreErrorKind::Archived, "it is archived");
+        }
         let size = kept.body.len() as u64;
         let body = match range {
             None => kept.body.clone(),
@@ -178,7 +191,36 @@ impl Bucket {
         })
     }
 
-    pub(super) fn head(&self, key: &str, version_id: Option<&str>) -> Result<Head, Refusal> {
+    /// Begins a retrieval that takes as long as Amazon says that it takes at most.
+    pub(super) fn thaw(
+        &mut self,
+        key: &str,
+        version_id: Option<&str>,
+        how: (Tier, Option<i32>),
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let id = self.find(key, version_id)?.id.clone();
+        let versions = self.keys.get_mut(key).into_iter().flatten();
+        let Some(kept) = versions.into_iter().find(|kept| kept.id == id) else {
+            return refuse(StoreErrorKind::NotFound, "no such key");
+        };
+        let (Some(archive), Some(days)) = (kept.archive(), how.1) else {
+            return refuse(StoreErrorKind::Archived, "there is nothing to retrieve");
+        };
+        let hours = |hours: u64| std::time::Duration::from_secs(hours * 3_600);
+        let ready = now + hours(u64::from(archive.hours(how.0)));
+        if kept.thawed.is_none_or(|(_, to)| to <= now) {
+            kept.thawed = Some((ready, ready + hours(24 * u64::from(days.unsigned_abs()))));
+        }
+        Ok(())
+    }
+
+    pub(super) fn head(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        now: Time,
+    ) -> Result<Head, Refusal> {
         let kept = self.find(key, version_id)?;
         let mut metadata = kept.attributes.metadata.clone();
         metadata.sort();
@@ -191,7 +233,11 @@ impl Bucket {
             metadata,
             retention: kept.attributes.retention,
             storage_class: kept.attributes.storage_class.clone(),
-            restore: None,
+            restore: kept
+                .thawed
+                .filter(|(_, to)| now < *to)
+                .map(|(from, _)| format!("ongoing-request=\"{}\"", now < from)),
+            archive_status: None,
         })
     }
 
