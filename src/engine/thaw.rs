@@ -10,9 +10,10 @@ use crate::model::archive::{Archive, Tier};
 use crate::model::{Error, StoreError, StoreResult, Stored, Time};
 use crate::store::Store;
 use bytesize::ByteSize;
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// A retrieved copy can be read for so long: enough for a restore of some terabytes, and for who
 /// comes back late. It is paid for by the day.
@@ -27,7 +28,9 @@ pub struct Thaw {
 
 #[derive(Debug, Default)]
 struct Log {
-    met: HashSet<VersionName>,
+    /// Each version is asked about once. Who meets it meanwhile waits: the first to return ends
+    /// its file's other requests, this one among them.
+    met: HashMap<VersionName, Arc<OnceCell<()>>>,
     /// Left as they are, by class.
     left: BTreeMap<Archive, Group>,
     /// On their way, by class.
@@ -72,13 +75,15 @@ impl Thaw {
             version_id: version_id.unwrap_or_default().to_owned(),
             etag: String::new(),
         });
-        if self.log().met.insert(name)
-            && let Err(error) = self.ask(store, key, version_id).await
-        {
-            let mut log = self.log();
-            log.refused += 1;
-            log.refusal.get_or_insert(error);
-        }
+        let once = Arc::clone(self.log().met.entry(name).or_default());
+        let ask = || async {
+            if let Err(error) = self.ask(store, key, version_id).await {
+                let mut log = self.log();
+                log.refused += 1;
+                log.refusal.get_or_insert(error);
+            }
+        };
+        once.get_or_init(ask).await;
         refusal
     }
 
@@ -193,7 +198,6 @@ mod tests {
     use crate::model::{Crc64, ExitCode, StoreErrorKind};
     use crate::store::model::ModelStore;
     use crate::store::{Attributes, BucketInfo, Put};
-    use std::sync::Arc;
 
     const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -4,10 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use aws_sdk_s3::types::EncodingType;
-
 use crate::support::{
-    Job, OnSmallDisk, Ran, StoreKind, TestStore, assert_same_tree, on_minio, on_store, url_decode,
+    Job, OnSmallDisk, Ran, StoreKind, TestStore, assert_same_tree, on_minio, on_store,
 };
 
 /// Every name that is there has the right content, and nothing else is there. Returns how many.
@@ -95,21 +93,17 @@ fn night(job: &Job, class: &str) -> Ran {
     Ran::of(&command.output().unwrap())
 }
 
-/// Key and class of every version.
+/// Key and class of every version. By a HEAD each: not every store's listing tells classes.
 async fn classes(job: &Job) -> Vec<(String, String)> {
-    let request = job.vault.client.list_object_versions();
-    let request = request.bucket(&job.vault.name);
-    let page = request.encoding_type(EncodingType::Url).send().await;
-    let page = page.unwrap();
-    assert_ne!(page.is_truncated(), Some(true));
-    let versions = page.versions().iter().map(|version| {
-        let class = version.storage_class().map(|class| class.as_str());
-        (
-            url_decode(version.key().unwrap()),
-            class.unwrap_or("STANDARD").to_owned(),
-        )
-    });
-    versions.collect()
+    let mut classes = Vec::new();
+    for version in job.vault.versions().await {
+        let head = job.vault.client.head_object().bucket(&job.vault.name);
+        let head = head.key(&version.key).version_id(&version.version_id);
+        let head = head.send().await.unwrap();
+        let class = head.storage_class().map(|class| class.as_str().to_owned());
+        classes.push((version.key, class.unwrap_or_else(|| "STANDARD".to_owned())));
+    }
+    classes
 }
 
 #[test]
@@ -173,18 +167,17 @@ async fn archived(store: TestStore) {
         said.contains(total) && said.contains("run the same command again after"),
         "{said}"
     );
-    assert_eq!(
-        ran.paths("thaw", ""),
-        ["2024/a.jpg", "2024/b.mov", "deep", "twin"]
-    );
+    assert_eq!(ran.paths("thaw", ""), ["2024/a.jpg", "2024/b.mov", "deep"]);
     assert_eq!(ran.count("backup.requests.RestoreObject"), 3);
+    // This store retrieves at once, so the further name of a file, which comes last, is there.
     ran.assert_counts(&[
-        ("restore.archived", 4),
+        ("restore.archived", 3),
         ("restore.failed", 0),
         ("restore.unchanged", 1),
+        ("restore.files", 1),
     ]);
+    fs::remove_file(folder.path().join("twin")).unwrap();
 
-    // This store retrieves at once.
     let ran = restore(&["--thaw", "bulk"]).ended(0);
     assert!(ran.summary()["backup"]["requests"]["RestoreObject"].is_null());
     assert_same_tree(job.library.path(), folder.path());
