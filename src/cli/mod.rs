@@ -11,7 +11,7 @@ use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use tidelock::commands::{
-    self, diff, history, init, ls, policy, reading, restore, run::Which, verify,
+    self, diff, history, init, ls, policy, reading, recovery_card, restore, run::Which, verify,
 };
 use tidelock::config::{Environment, Flags, Raw};
 use tidelock::model::archive::Tier;
@@ -99,6 +99,9 @@ enum Verb {
     /// Make the buckets and tidelock.toml
     #[command(after_help = help::INIT)]
     Init {
+        /// Rebuild tidelock.toml from the newest snapshot of this backup, and make nothing else
+        #[arg(long, value_name = "TARGET", conflicts_with_all = ["backup_to", "sync_to", "provider"])]
+        from: Option<String>,
         #[command(flatten)]
         library: Library,
         /// Whose S3 it is: aws, b2, minio or other
@@ -118,8 +121,12 @@ enum Verb {
         provider: Option<String>,
     },
     /// Print what is needed to restore from nothing
-    #[command(hide = true, after_help = help::RECOVERY_CARD)]
-    RecoveryCard,
+    #[command(after_help = help::RECOVERY_CARD)]
+    RecoveryCard {
+        /// Name under which the reader's key is kept [default: tidelock-reader]
+        #[arg(long, value_name = "NAME")]
+        reader: Option<String>,
+    },
     /// Print completions for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -224,7 +231,8 @@ pub(crate) fn parse(
         Verb::Verify { read_data } => commands::Command::Verify(verify::Verify { read_data }),
         Verb::Renew => commands::Command::Renew,
         Verb::Prune => commands::Command::Prune,
-        Verb::Init { .. } => commands::Command::Init(init::Args {
+        Verb::Init { from, .. } => commands::Command::Init(init::Args {
+            from: from.is_some(),
             flags: flags.clone(),
             environment: environment.clone(),
             interactive,
@@ -233,7 +241,9 @@ pub(crate) fn parse(
         Verb::Policy { role, provider } => {
             commands::Command::Policy(policy::Args { role, provider })
         }
-        Verb::RecoveryCard => commands::Command::RecoveryCard,
+        Verb::RecoveryCard { reader } => {
+            commands::Command::RecoveryCard(recovery_card::Args { reader })
+        }
         Verb::Completions { shell } => return Ok(Parsed::Text(print::completions(shell))),
         Verb::Man { command } => return print::man(command.as_deref()).map(Parsed::Text),
     };
@@ -273,11 +283,19 @@ impl Verb {
                 let given = without_backup.then_some(flag);
                 (library.library.clone(), given.into_iter().collect())
             }
-            Self::Init { library, provider } => {
-                let given = provider
+            Self::Init {
+                library,
+                provider,
+                from,
+            } => {
+                let provider = provider
                     .clone()
                     .map(|name| ("provider", "--provider", Raw::Text(name)));
-                (library.library.clone(), given.into_iter().collect())
+                let from = from
+                    .clone()
+                    .map(|target| ("backup.to", "--from", Raw::Text(target)));
+                let given = provider.into_iter().chain(from);
+                (library.library.clone(), given.collect())
             }
             _ => (None, Vec::new()),
         }

@@ -51,6 +51,8 @@ pub(super) fn backup_settings(settings: &Settings) -> Result<&BackupSettings> {
 pub(super) struct Backup {
     pub(super) vault: Vault,
     pub(super) retrier: Retrier,
+    /// The flag that names the target, for messages.
+    pub(super) flag: &'static str,
 }
 
 impl Backup {
@@ -80,6 +82,7 @@ impl Backup {
         Ok(Self {
             vault: Vault::new(Arc::new(steady), backup.target.clone()),
             retrier,
+            flag: "--backup-to",
         })
     }
 
@@ -115,7 +118,7 @@ impl Backup {
         }
         let flags: Vec<_> = found
             .iter()
-            .map(|target| format!("\n  --backup-to {}", shell_word(&target.to_string())))
+            .map(|target| format!("\n  {} {}", self.flag, shell_word(&target.to_string())))
             .collect();
         Err(Error::Usage(format!(
             "{}: there is no snapshot here, but in these libraries below it; name one of \
@@ -150,7 +153,7 @@ impl Backup {
 }
 
 /// As a shell takes it for one word.
-fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/:._-+=@%,".contains(c);
     if text.chars().all(plain) {
         return text.to_owned();

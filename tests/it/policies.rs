@@ -17,7 +17,7 @@ use crate::support::{Library, Lock, StoreKind, TestStore, assert_same_files, blo
 const SECRET: &str = "a-secret-of-a-test";
 
 /// `mc` with an alias of its own.
-fn mc(store: &TestStore, arguments: &[&str]) {
+pub(crate) fn mc(store: &TestStore, arguments: &[&str]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/minio");
     let path = Command::new(script).arg("mc-path").output().unwrap();
     let path = String::from_utf8(path.stdout).unwrap();
@@ -36,7 +36,7 @@ fn mc(store: &TestStore, arguments: &[&str]) {
 }
 
 /// The store as a user sees it who has the policy of a role.
-fn user(store: &TestStore, role: &str, targets: &[&str]) -> TestStore {
+pub(crate) fn user(store: &TestStore, role: &str, targets: &[&str]) -> TestStore {
     let printed = store.tidelock("policy").arg(role).args(targets).output();
     let printed = printed.unwrap();
     assert!(printed.status.success(), "{printed:?}");

@@ -37,7 +37,7 @@ pub(crate) use nobody::{Nobody, is_root};
 pub(crate) use proxy::{Fault, Proxy, Rule, Traffic};
 pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
 pub(crate) use running::{Running, SLOW};
-pub(crate) use servers::{StoreKind, rclone};
+pub(crate) use servers::{StoreKind, path_with_public_tools, rclone};
 pub(crate) use store::{Lock, TestStore, stores};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
 

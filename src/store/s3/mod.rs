@@ -71,6 +71,13 @@ pub struct S3Store {
     requests: Mutex<Requests>,
 }
 
+impl S3Store {
+    /// The region that requests are signed for: the target's own, else the AWS chain's.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+}
+
 #[async_trait]
 impl Store for S3Store {
     fn place(&self) -> String {
