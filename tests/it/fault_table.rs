@@ -76,6 +76,8 @@ fn store(path: &Path, text: &str, name: &str) -> &'static str {
         "MinIO, LocalStack, model"
     } else if given_to("on_minio!(") {
         "MinIO"
+    } else if given_to("on_localstack!(") {
+        "LocalStack"
     } else if path.starts_with(root().join("src")) {
         "unit"
     } else {

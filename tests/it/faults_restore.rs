@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{
-    Job, OnSmallDisk, Ran, StoreKind, TestStore, assert_same_tree, on_minio, on_store,
-};
+use crate::support::{Job, OnSmallDisk, Ran, TestStore, assert_same_tree, on_localstack, on_minio};
 
 /// Every name that is there has the right content, and nothing else is there. Returns how many.
 fn assert_each_is_whole(library: &Path, restored: &Path) -> usize {
@@ -106,12 +104,7 @@ async fn classes(job: &Job) -> Vec<(String, String)> {
     classes
 }
 
-#[test]
-fn f68_archived_versions_are_asked_for_and_come_when_they_are_there() {
-    on_store(StoreKind::Localstack, archived);
-}
-
-async fn archived(store: TestStore) {
+async fn f68_archived_versions_are_asked_for_and_come_when_they_are_there(store: TestStore) {
     let job = Job::new(store).await;
     job.library.file("at once", 10);
     job.run(0);
@@ -182,6 +175,8 @@ async fn archived(store: TestStore) {
     assert!(ran.summary()["backup"]["requests"]["RestoreObject"].is_null());
     assert_same_tree(job.library.path(), folder.path());
 }
+
+on_localstack!(f68_archived_versions_are_asked_for_and_come_when_they_are_there);
 
 async fn f68_a_class_that_the_store_does_not_know_is_named_with_its_setting(store: TestStore) {
     let job = Job::new(store).await;

@@ -90,3 +90,16 @@ macro_rules! on_minio {
     )+};
 }
 pub(crate) use on_minio;
+
+/// As [`on_both!`], for what only LocalStack has: `name::localstack` alone.
+macro_rules! on_localstack {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn localstack() {
+                $crate::support::on_store($crate::support::StoreKind::Localstack, super::$name);
+            }
+        }
+    )+};
+}
+pub(crate) use on_localstack;
