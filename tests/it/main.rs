@@ -17,6 +17,7 @@ mod support;
 mod cli;
 mod contract;
 mod disaster;
+mod doctor;
 mod fault_table;
 mod faults;
 mod faults_clock;
