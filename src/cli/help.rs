@@ -56,7 +56,9 @@ Examples:
   tidelock restore --to ~/restored --at \"3 days ago\" -n
   tidelock restore --to ~/restored --deleted-since 7d
   tidelock restore 2024/a.jpg --to ~/restored --version-id ID    ID as `tidelock history` shows it
-  tidelock restore --to ~/restored --backup-to s3://my-photos-vault/library   on a new machine";
+  tidelock restore --to ~/restored --backup-to s3://my-photos-vault/library   on a new machine
+  tidelock restore --to ~/restored --backup-to s3://my-photos-vault           which libraries?
+  tidelock restore --to ~/restored --thaw bulk         what is archived: ask for it, come back later";
 
 pub(super) const SNAPSHOTS: &str = "\
 Examples:
@@ -76,7 +78,8 @@ mirror's plain. Asks on a terminal for what the flags leave open. Keys are only 
 Examples:
   tidelock init
   tidelock init ~/Pictures --sync-to s3://my-photos/library --backup-to s3://my-photos-vault/library
-  tidelock init --endpoint https://s3.example.org --region eu-central-1 --retention 90d";
+  tidelock init --endpoint https://s3.example.org --region eu-central-1 --retention 90d
+  tidelock init --from s3://my-photos-vault/library     tidelock.toml again, on a new machine";
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:
@@ -166,5 +169,8 @@ Examples:
   tidelock policy writer --provider b2";
 
 pub(super) const RECOVERY_CARD: &str = "\
+Has no secret, of keys the name alone. Keep it where the reader's key is kept: in the password
+manager, and on paper.
+
 Examples:
   tidelock recovery-card > recovery-card.txt";

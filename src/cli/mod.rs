@@ -11,9 +11,10 @@ use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use tidelock::commands::{
-    self, diff, history, init, ls, policy, reading, restore, run::Which, verify,
+    self, diff, history, init, ls, policy, reading, recovery_card, restore, run::Which, verify,
 };
 use tidelock::config::{Environment, Flags, Raw};
+use tidelock::model::archive::Tier;
 
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
 #[derive(Parser, Debug)]
@@ -98,6 +99,9 @@ enum Verb {
     /// Make the buckets and tidelock.toml
     #[command(after_help = help::INIT)]
     Init {
+        /// Rebuild tidelock.toml from the newest snapshot of this backup, and make nothing else
+        #[arg(long, value_name = "TARGET", conflicts_with_all = ["backup_to", "sync_to", "provider"])]
+        from: Option<String>,
         #[command(flatten)]
         library: Library,
         /// Whose S3 it is: aws, b2, minio or other
@@ -117,8 +121,12 @@ enum Verb {
         provider: Option<String>,
     },
     /// Print what is needed to restore from nothing
-    #[command(hide = true, after_help = help::RECOVERY_CARD)]
-    RecoveryCard,
+    #[command(after_help = help::RECOVERY_CARD)]
+    RecoveryCard {
+        /// Name under which the reader's key is kept [default: tidelock-reader]
+        #[arg(long, value_name = "NAME")]
+        reader: Option<String>,
+    },
     /// Print completions for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -171,8 +179,8 @@ struct Restore {
     /// Choose from a list
     #[arg(long, hide = true)]
     pick: bool,
-    /// Have archived versions retrieved: standard or bulk
-    #[arg(long, hide = true, value_name = "TIER", value_parser = ["standard", "bulk"])]
+    /// Ask for the retrieval of archived versions: standard (hours) or bulk (longer, cheaper)
+    #[arg(long, value_name = "TIER", value_parser = ["standard", "bulk"])]
     thaw: Option<String>,
 }
 
@@ -223,7 +231,8 @@ pub(crate) fn parse(
         Verb::Verify { read_data } => commands::Command::Verify(verify::Verify { read_data }),
         Verb::Renew => commands::Command::Renew,
         Verb::Prune => commands::Command::Prune,
-        Verb::Init { .. } => commands::Command::Init(init::Args {
+        Verb::Init { from, .. } => commands::Command::Init(init::Args {
+            from: from.is_some(),
             flags: flags.clone(),
             environment: environment.clone(),
             interactive,
@@ -232,7 +241,9 @@ pub(crate) fn parse(
         Verb::Policy { role, provider } => {
             commands::Command::Policy(policy::Args { role, provider })
         }
-        Verb::RecoveryCard => commands::Command::RecoveryCard,
+        Verb::RecoveryCard { reader } => {
+            commands::Command::RecoveryCard(recovery_card::Args { reader })
+        }
         Verb::Completions { shell } => return Ok(Parsed::Text(print::completions(shell))),
         Verb::Man { command } => return print::man(command.as_deref()).map(Parsed::Text),
     };
@@ -272,11 +283,19 @@ impl Verb {
                 let given = without_backup.then_some(flag);
                 (library.library.clone(), given.into_iter().collect())
             }
-            Self::Init { library, provider } => {
-                let given = provider
+            Self::Init {
+                library,
+                provider,
+                from,
+            } => {
+                let provider = provider
                     .clone()
                     .map(|name| ("provider", "--provider", Raw::Text(name)));
-                (library.library.clone(), given.into_iter().collect())
+                let from = from
+                    .clone()
+                    .map(|target| ("backup.to", "--from", Raw::Text(target)));
+                let given = provider.into_iter().chain(from);
+                (library.library.clone(), given.collect())
             }
             _ => (None, Vec::new()),
         }
@@ -294,7 +313,6 @@ impl Snapshot {
 
 impl Restore {
     fn into_args(self) -> restore::Restore {
-        let later = [("--pick", self.pick), ("--thaw", self.thaw.is_some())];
         restore::Restore {
             paths: self.paths,
             to: self.to,
@@ -302,10 +320,8 @@ impl Restore {
             overwrite: self.overwrite,
             deleted_since: self.deleted_since,
             version_id: self.version_id,
-            not_available: later
-                .iter()
-                .find(|(_, given)| *given)
-                .map(|(flag, _)| *flag),
+            thaw: self.thaw.as_deref().and_then(Tier::parse),
+            not_available: self.pick.then_some("--pick"),
         }
     }
 }

@@ -9,6 +9,7 @@ mod noting;
 pub mod policy;
 pub mod prune;
 pub mod reading;
+pub mod recovery_card;
 pub mod renew;
 pub mod restore;
 pub mod run;
@@ -53,7 +54,7 @@ pub enum Command {
     /// `policy`.
     Policy(policy::Args),
     /// `recovery-card`.
-    RecoveryCard,
+    RecoveryCard(recovery_card::Args),
 }
 
 impl Command {
@@ -74,7 +75,7 @@ impl Command {
             Self::Init(_) => "init",
             Self::Doctor => "doctor",
             Self::Policy(_) => "policy",
-            Self::RecoveryCard => "recovery-card",
+            Self::RecoveryCard(_) => "recovery-card",
         }
     }
 
@@ -91,7 +92,8 @@ impl Command {
             | Self::Diff(_)
             | Self::Status
             | Self::Verify(_)
-            | Self::Renew => (false, false, true),
+            | Self::Renew
+            | Self::RecoveryCard(_) => (false, false, true),
             _ => (false, false, false),
         };
         Needs {
@@ -167,7 +169,7 @@ pub async fn dispatch(
         Command::Prune => prune::run(settings, &now, &events, &stop).await,
         Command::Doctor => doctor::run(settings, rows, &events, &stop).await,
         Command::Policy(args) => policy::run(settings, &args, rows, &events),
-        Command::RecoveryCard => not_available("recovery-card"),
+        Command::RecoveryCard(args) => recovery_card::run(settings, &args, rows).await,
     }
 }
 

@@ -24,6 +24,7 @@ pub mod status;
 pub mod steady;
 pub mod stop;
 pub mod tally;
+pub mod thaw;
 pub mod transfer;
 pub mod unfinished;
 pub mod verify;

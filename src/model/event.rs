@@ -47,6 +47,8 @@ pub enum Action {
     Renew,
     /// A file is written by a restore.
     Restore,
+    /// An archived version is being retrieved.
+    Thaw,
 }
 
 impl Action {
@@ -64,6 +66,7 @@ impl Action {
             Self::Refuse => "refuse",
             Self::Renew => "renew",
             Self::Restore => "restore",
+            Self::Thaw => "thaw",
         }
     }
 }

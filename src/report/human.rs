@@ -59,7 +59,7 @@ fn file(event: &Event) -> String {
     let would = if *planned { "would " } else { "" };
     let place = side.map_or("", Side::as_str);
     let size = match action {
-        Action::Upload | Action::Copy | Action::Rescue | Action::Restore => {
+        Action::Upload | Action::Copy | Action::Rescue | Action::Restore | Action::Thaw => {
             format!("  ({})", show_bytes(*size))
         }
         _ => String::new(),
@@ -221,7 +221,11 @@ fn restore(part: &RestoreSummary) -> String {
     );
     let line = counts(
         &fetched,
-        &[(part.unchanged, "right already"), (part.failed, "failed")],
+        &[
+            (part.unchanged, "right already"),
+            (part.archived, "archived"),
+            (part.failed, "failed"),
+        ],
     );
     format!("{line}{from}")
 }

@@ -244,6 +244,7 @@ struct RestorePart<'a> {
     files: u64,
     bytes_downloaded: u64,
     unchanged: u64,
+    archived: u64,
     failed: u64,
 }
 
@@ -254,6 +255,7 @@ impl<'a> RestorePart<'a> {
             files: part.files,
             bytes_downloaded: part.bytes_downloaded,
             unchanged: part.unchanged,
+            archived: part.archived,
             failed: part.failed,
         }
     }

@@ -16,6 +16,7 @@ mod support;
 
 mod cli;
 mod contract;
+mod disaster;
 mod doctor;
 mod fault_table;
 mod faults;
@@ -24,6 +25,7 @@ mod faults_library;
 mod faults_mirror;
 mod faults_process;
 mod faults_prune;
+mod faults_restore;
 mod faults_state;
 mod harness;
 mod keys;

@@ -15,6 +15,7 @@
 //! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
 
 mod bucket;
+mod disk;
 mod hop;
 mod job;
 mod library;
@@ -29,6 +30,7 @@ mod user;
 mod vault;
 
 pub(crate) use bucket::{Bucket, Version, url_decode};
+pub(crate) use disk::OnSmallDisk;
 pub(crate) use hop::Hop;
 pub(crate) use job::{Job, Ran, borrowed, files_and_bytes};
 pub(crate) use library::{Library, contents};
@@ -36,7 +38,7 @@ pub(crate) use nobody::{Nobody, is_root};
 pub(crate) use proxy::{Fault, Proxy, Rule, Traffic};
 pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
 pub(crate) use running::{Running, SLOW};
-pub(crate) use servers::{StoreKind, rclone};
+pub(crate) use servers::{StoreKind, path_with_public_tools, rclone};
 pub(crate) use store::{Lock, TestStore, stores};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
 pub(crate) use user::User;
@@ -90,3 +92,16 @@ macro_rules! on_minio {
     )+};
 }
 pub(crate) use on_minio;
+
+/// As [`on_both!`], for what only LocalStack has: `name::localstack` alone.
+macro_rules! on_localstack {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn localstack() {
+                $crate::support::on_store($crate::support::StoreKind::Localstack, super::$name);
+            }
+        }
+    )+};
+}
+pub(crate) use on_localstack;

@@ -2,6 +2,7 @@
 //! `cargo test`, ones that this process starts when a test first asks for them.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -134,6 +135,27 @@ pub(crate) fn rclone() -> &'static Path {
                 .into()
         }
     })
+}
+
+/// A `PATH` with the tools that restoring by hand takes. `jq` and `zstd` are any system's own; the test fails without.
+pub(crate) fn path_with_public_tools() -> &'static OsStr {
+    static PATH: OnceLock<OsString> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let mut folders: Vec<PathBuf> = ["aws", "b3sum"].map(installed).into();
+        folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+        env::join_paths(folders).expect("a PATH")
+    })
+}
+
+/// The folder of a tool that `scripts/tools` installs.
+fn installed(tool: &str) -> PathBuf {
+    let mut command = Command::new(scripts().join("tools"));
+    let output = command.arg(tool).stderr(Stdio::inherit()).output();
+    let output = output.expect("scripts/tools");
+    assert!(output.status.success(), "no {tool}, see above");
+    let path = String::from_utf8(output.stdout).expect("a path");
+    let folder = Path::new(path.trim_end()).parent();
+    folder.expect("a folder").to_owned()
 }
 
 fn scripts() -> PathBuf {

@@ -1,12 +1,13 @@
 //! One file: look, fetch, prove, hand over to be named.
 
+use super::Request;
 use super::content::{Lost, blocking, fill, hash_file};
 use super::fetch::Fetcher;
 use super::folder::Place;
 use super::publish::{Ready, taken};
 use super::tally::Tally;
 use super::temp::{self, Temp};
-use crate::model::{Blake3, Content, Entry, Error, Result, Stored};
+use crate::model::{Blake3, Content, Entry, Error, Result, StoreErrorKind, Stored};
 use crate::plan::restore::{Existing, Step, step};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -22,15 +23,18 @@ pub(super) struct LostFile {
 pub(super) struct Files {
     pub(super) fetcher: Fetcher,
     pub(super) existing: Existing,
+    /// Archived versions are being asked for.
+    pub(super) thaws: bool,
     pub(super) tally: Arc<Tally>,
     pub(super) lost: Mutex<Vec<LostFile>>,
 }
 
 impl Files {
-    pub(super) fn new(fetcher: Fetcher, existing: Existing, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(fetcher: Fetcher, request: &Request, tally: Arc<Tally>) -> Self {
         Self {
             fetcher,
-            existing,
+            existing: request.existing,
+            thaws: request.thaws,
             tally,
             lost: Mutex::default(),
         }
@@ -50,7 +54,17 @@ impl Files {
                 let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
                 lost.push(LostFile { entry, why });
             }
-            Err(Lost::Error(error)) => self.tally.failed(&entry.path, error),
+            Err(Lost::Error(error)) => self.gave_up(&entry, error),
+        }
+    }
+
+    /// Tells why a file was not restored. Archived content is not lost, but late.
+    pub(super) fn gave_up(&self, entry: &Entry, error: Error) {
+        match error {
+            Error::Store(error) if error.kind == StoreErrorKind::Archived => {
+                self.tally.archived(&entry.path, entry.size(), self.thaws);
+            }
+            error => self.tally.failed(&entry.path, error),
         }
     }
 

@@ -320,6 +320,9 @@ pub(super) fn head_of(output: &HeadObjectOutput) -> Head {
             .storage_class()
             .map(|class| class.as_str().to_owned()),
         restore: output.restore().map(str::to_owned),
+        archive_status: output
+            .archive_status()
+            .map(|status| status.as_str().to_owned()),
     }
 }
 
