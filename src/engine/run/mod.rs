@@ -39,11 +39,12 @@ use crate::engine::client::Client;
 use crate::engine::lease::Lease;
 use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
+use crate::engine::remembered::Remembered;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
 use crate::model::{Events, ExitCode, Failure, Settings, Time};
-use crate::snapshot::{Claims, Loaded, Vault};
+use crate::snapshot::{Claims, Loaded, SnapshotRef, Vault};
 use crate::state::StateHandle;
 use std::sync::Arc;
 
@@ -77,6 +78,10 @@ pub(crate) struct Run {
 struct Backup {
     versions: Arc<Versions>,
     vault: Vault,
+    /// What the vault is read through, once the state is open.
+    remembered: Option<Arc<Remembered>>,
+    /// All snapshots that there were at the beginning, until something is committed.
+    listed: Option<Vec<SnapshotRef>>,
     latest: Option<Loaded>,
     claims: Claims,
     /// When a snapshot was committed last, or the run began.

@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::stages::Progress;
-use crate::engine::renewal::{By, Renewal, renew};
+use crate::engine::renewal::{By, Renewal, Request, renew};
 use crate::engine::verify::Mention;
 use crate::engine::versions::{Extended, Versions};
 use crate::model::{
@@ -61,25 +61,30 @@ impl Run {
     }
 
     async fn renew_all(&mut self, progress: &mut Progress) -> Result<()> {
-        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
+        let (Some(backup), Some(settings)) = (&mut self.backup, &self.settings.backup) else {
             return Ok(());
         };
         if backup.latest.is_none() {
             return Ok(());
         }
+        let listed = backup.listed.take();
         let (versions, vault) = (Arc::clone(&backup.versions), backup.vault.clone());
+        let remembered = backup.remembered.clone();
         let transfers = self.settings.run.transfers;
         let check = async || self.check_leases().await;
-        let renewal = renew(
-            &versions,
-            &vault,
+        let request = Request {
+            vault: &vault,
+            listed,
             settings,
-            By::Claims,
+            by: By::Claims,
             transfers,
-            &self.events,
-            check,
-        )
-        .await?;
+            events: &self.events,
+        };
+        let renewal = renew(&versions, request, check).await?;
+        if let Some(remembered) = remembered {
+            // All three folders were listed for it.
+            remembered.tidy().await?;
+        }
         self.take_in(renewal, progress).await
     }
 
