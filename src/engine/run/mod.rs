@@ -25,6 +25,7 @@ mod guard;
 mod heads;
 mod look;
 mod open;
+mod presence;
 mod renew;
 mod rescue;
 mod stages;

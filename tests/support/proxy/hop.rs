@@ -96,6 +96,10 @@ async fn exchange(client: &mut BufReader<TcpStream>, shared: &Shared) -> io::Res
         Some(Fault::Reset) => return Ok(Then::Reset),
         Some(Fault::Stall) => std::future::pending().await,
         Some(Fault::Refuse(status, code)) => Some(wire::refusal(status, code, bodiless)),
+        Some(Fault::Pretend) => {
+            let (head, _) = wire::refusal(200, "", true);
+            Some((head, Vec::new()))
+        }
         Some(Fault::Redirect) => {
             let (mut head, body) = wire::refusal(307, "TemporaryRedirect", bodiless);
             head.add("Location: http://127.0.0.1:9/elsewhere");
@@ -112,7 +116,8 @@ async fn exchange(client: &mut BufReader<TcpStream>, shared: &Shared) -> io::Res
     if fault == Some(Fault::FlipUp) {
         flip(&mut body);
     }
-    let (head, body) = forward(&shared.upstream, &head, &body).await?;
+    let (mut head, body) = forward(&shared.upstream, &head, &body).await?;
+    head.shift_date(shared.state().ahead);
     shared.count(&request.bucket, 0, body.len());
     answer(client, shared, &request, fault, head, body).await
 }
