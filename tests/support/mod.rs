@@ -88,3 +88,16 @@ macro_rules! on_minio {
     )+};
 }
 pub(crate) use on_minio;
+
+/// As [`on_both!`], for what MinIO refuses, whatever the client does: `name::localstack` alone.
+macro_rules! on_localstack {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn localstack() {
+                $crate::support::on_store($crate::support::StoreKind::Localstack, super::$name);
+            }
+        }
+    )+};
+}
+pub(crate) use on_localstack;
