@@ -4,6 +4,7 @@ use crate::model::etag;
 use crate::model::{Crc64, Requests, Result, Retention, StoreResult, Target, Time};
 use crate::snapshot::layout;
 use crate::state::{ObjectName, StateHandle};
+use crate::store::lifecycle;
 use crate::store::{
     Attributes, BucketInfo, ByteRange, Complete, Copy, Fetched, Head, ListRequest, Object, Page,
     Part, Put, Store, Upload, Version, Written,
@@ -247,6 +248,10 @@ impl Store for Remembered {
 
     async fn bucket_info(&self) -> StoreResult<BucketInfo> {
         self.store.bucket_info().await
+    }
+
+    async fn lifecycle(&self) -> StoreResult<Vec<lifecycle::Rule>> {
+        self.store.lifecycle().await
     }
 
     async fn create_bucket(&self, lock: bool) -> StoreResult<()> {

@@ -15,7 +15,7 @@ pub(crate) enum Fault {
     Stall,
     /// This status and code, without asking the store.
     Refuse(u16, &'static str),
-    /// 200 without a word, and the store is not asked.
+    /// 200 with nothing inside, without asking the store.
     Pretend,
     /// A redirect to another address, where nobody listens.
     Redirect,
