@@ -80,7 +80,7 @@ pub(crate) struct Common {
     /// Take these in again (gitignore syntax); may be repeated
     #[arg(long, global = true, value_name = "PATTERN", help_heading = WORK)]
     include: Vec<String>,
-    /// Read and compare all files, whatever their times say
+    /// Read and compare all files, whatever their times say, and look whether all versions are there
     #[arg(long, global = true, help_heading = WORK)]
     checksum: bool,
     /// Requests in flight over both targets [default: 16]

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod mirror;
 pub mod pace;
 pub mod prune;
+pub mod remembered;
 pub mod removed;
 pub mod renewal;
 pub mod restore;

@@ -265,6 +265,8 @@ pub struct Fetched {
     pub etag: String,
     /// Which version they are of.
     pub version_id: Option<String>,
+    /// By the server's clock.
+    pub last_modified: Time,
 }
 
 /// A range of bytes, both ends included, as in HTTP.

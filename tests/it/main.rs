@@ -35,6 +35,7 @@ mod locks;
 mod main_job;
 mod policies;
 mod prune;
+mod quiet;
 mod ransomware;
 mod restore;
 mod resume;

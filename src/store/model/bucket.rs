@@ -209,6 +209,7 @@ impl Bucket {
             body,
             etag: kept.etag.clone(),
             version_id: self.info.versioned.then(|| kept.id.clone()),
+            last_modified: kept.at,
         })
     }
 

@@ -177,6 +177,7 @@ impl S3Store {
             body,
             etag: convert::etag(output.e_tag()),
             version_id: output.version_id().map(str::to_owned),
+            last_modified: convert::time(output.last_modified()),
         })
     }
 
