@@ -55,7 +55,7 @@ enum Verb {
     },
     /// List the snapshots
     #[command(after_help = help::SNAPSHOTS)]
-    Snapshots,
+    Snapshots(Library),
     /// List the files of a snapshot
     #[command(after_help = help::LS)]
     Ls {
@@ -80,10 +80,12 @@ enum Verb {
     },
     /// What is in sync, what is protected until when, what is at risk
     #[command(after_help = help::STATUS)]
-    Status,
+    Status(Library),
     /// Prove that every snapshot can be restored
     #[command(visible_alias = "check", after_help = help::VERIFY)]
     Verify {
+        #[command(flatten)]
+        library: Library,
         /// Read the bytes too, of all or so many percent of the versions
         #[arg(long, value_name = "PCT", num_args = 0..=1, require_equals = true,
               default_missing_value = "100")]
@@ -91,10 +93,10 @@ enum Verb {
     },
     /// Extend the lock retention of what is still referenced
     #[command(after_help = help::RENEW)]
-    Renew,
+    Renew(Library),
     /// Drop snapshots by the keep policy, and what nobody needs and no lock retention holds
     #[command(visible_alias = "forget", after_help = help::PRUNE)]
-    Prune,
+    Prune(Library),
     /// Make the buckets and tidelock.toml
     #[command(after_help = help::INIT)]
     Init {
@@ -212,17 +214,17 @@ pub(crate) fn parse(
         Verb::Backup(_) => commands::Command::Run(Which::Backup),
         Verb::Restore(args) => commands::Command::Restore(args.into_args()),
         Verb::Pull { .. } => commands::Command::Pull,
-        Verb::Snapshots => commands::Command::Snapshots,
+        Verb::Snapshots(_) => commands::Command::Snapshots,
         Verb::Ls { path, snapshot } => commands::Command::Ls(ls::Ls {
             paths: path.into_iter().collect(),
             which: snapshot.into_which(),
         }),
         Verb::History { path } => commands::Command::History(history::HistoryOf { path }),
         Verb::Diff { a, b } => commands::Command::Diff(diff::Diff { a, b }),
-        Verb::Status => commands::Command::Status,
-        Verb::Verify { read_data } => commands::Command::Verify(verify::Verify { read_data }),
-        Verb::Renew => commands::Command::Renew,
-        Verb::Prune => commands::Command::Prune,
+        Verb::Status(_) => commands::Command::Status,
+        Verb::Verify { read_data, .. } => commands::Command::Verify(verify::Verify { read_data }),
+        Verb::Renew(_) => commands::Command::Renew,
+        Verb::Prune(_) => commands::Command::Prune,
         Verb::Init { .. } => commands::Command::Init(init::Args {
             flags: flags.clone(),
             environment: environment.clone(),
@@ -263,7 +265,13 @@ impl Verb {
     /// The library and the settings that only this command takes as flags.
     fn settings(&self) -> (Option<OsString>, Vec<(&'static str, &'static str, Raw)>) {
         match self {
-            Self::Run(library) | Self::Backup(library) => (library.library.clone(), Vec::new()),
+            Self::Run(library)
+            | Self::Backup(library)
+            | Self::Snapshots(library)
+            | Self::Status(library)
+            | Self::Verify { library, .. }
+            | Self::Renew(library)
+            | Self::Prune(library) => (library.library.clone(), Vec::new()),
             Self::Sync {
                 library,
                 without_backup,

@@ -18,10 +18,11 @@ pub mod verify;
 use crate::config::{FILE_NAME, Needs};
 use crate::engine::stop::Stop;
 use crate::model::{Error, Events, ExitCode, Settings, Summary};
-use crate::report::Rows;
+use crate::report::{Occasion, Rows};
 use run::Which;
 
 /// What is to be done, with what this command alone takes.
+#[derive(Clone)]
 pub enum Command {
     /// `run`, `sync`, `backup`.
     Run(Which),
@@ -74,6 +75,35 @@ impl Command {
             Self::Doctor => "doctor",
             Self::Policy(_) => "policy",
             Self::RecoveryCard => "recovery-card",
+        }
+    }
+
+    /// Whether it goes through all configured libraries where none is named. The others are about
+    /// paths within one, or about no library.
+    pub fn takes_all(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_)
+                | Self::Snapshots
+                | Self::Status
+                | Self::Verify(_)
+                | Self::Renew
+                | Self::Prune
+        )
+    }
+
+    /// Whether its numbers belong into the metrics file.
+    pub fn is_measured(&self) -> bool {
+        self.takes_all() && !matches!(self, Self::Snapshots)
+    }
+
+    /// When somebody is to be notified. What is not the nightly job tells of failures alone: its
+    /// success must not stand for a night's that is missing.
+    pub fn notifies(&self) -> Occasion {
+        match self {
+            Self::Run(_) => Occasion::Always,
+            Self::Verify(_) | Self::Renew | Self::Prune => Occasion::Failure,
+            _ => Occasion::Never,
         }
     }
 

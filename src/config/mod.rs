@@ -20,6 +20,7 @@ mod missing;
 mod record;
 mod resolve;
 mod schema;
+mod tell;
 mod units;
 mod value;
 mod values;
@@ -27,7 +28,8 @@ mod values;
 pub use environment::Environment;
 pub use file::FILE_NAME;
 pub use flags::{Flags, Needs, check_setting};
-pub use resolve::{Loaded, load};
+pub use resolve::{Loaded, load, load_each};
+pub use tell::{Notify, Tell};
 pub use units::{parse_duration, parse_limit, parse_rate, parse_size, show_duration};
 pub use value::Raw;
 

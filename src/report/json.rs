@@ -1,9 +1,10 @@
 //! Events and the summary as JSON Lines. Scripts rely on these names for good.
 
+use super::ending::Ending;
 use super::progress::Progress;
 use crate::model::{
-    BackupSummary, Event, ExitCode, Failure, LibrarySummary, RelPath, RestoreSummary, Summary,
-    SyncSummary, Time,
+    BackupSummary, Event, ExitCode, Failure, LibrarySummary, RelPath, RestoreSummary, SyncSummary,
+    Time,
 };
 use data_encoding::BASE64;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use std::time::Duration;
 /// An event's line; none for those that only move counters.
 pub(super) fn event(event: &Event) -> Option<String> {
     let line = match event {
+        Event::Library { name, path } => Line::Library { name, path },
         Event::Phase(phase) => Line::Phase { phase },
         Event::File {
             path,
@@ -49,28 +51,22 @@ pub(super) fn progress(progress: &Progress, elapsed: Duration) -> String {
 }
 
 /// The last line.
-pub(super) fn summary(
-    command: &str,
-    exit: ExitCode,
-    elapsed: Duration,
-    summary: &Summary,
-    extra: Option<Failure>,
-) -> String {
+pub(super) fn summary(ending: &Ending<'_>) -> String {
+    let summary = ending.summary;
+    let failures = ending.failures();
+    let libraries = ending.libraries.iter();
     to_line(&SummaryLine {
         event: "summary",
-        command,
-        exit_code: exit.code(),
-        elapsed_ms: milliseconds(elapsed),
+        command: ending.command,
+        library_name: ending.library,
+        exit_code: ending.exit.code(),
+        elapsed_ms: milliseconds(ending.elapsed),
+        libraries: libraries.map(LibraryCode::of).collect(),
         library: summary.library.as_ref().map(LibraryPart::of),
         sync: summary.sync.as_ref().map(SyncPart::of),
         backup: summary.backup.as_ref().map(BackupPart::of),
         restore: summary.restore.as_ref().map(RestorePart::of),
-        errors: summary
-            .errors
-            .iter()
-            .chain(&extra)
-            .map(FailureLine::of)
-            .collect(),
+        errors: failures.iter().map(FailureLine::of).collect(),
     })
 }
 
@@ -93,6 +89,10 @@ fn base64_unless_text(path: &RelPath) -> Option<String> {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
+    Library {
+        name: &'a str,
+        path: &'a str,
+    },
     Phase {
         phase: &'a str,
     },
@@ -144,8 +144,12 @@ impl<'a> FailureLine<'a> {
 struct SummaryLine<'a> {
     event: &'a str,
     command: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    library_name: Option<&'a str>,
     exit_code: u8,
     elapsed_ms: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    libraries: Vec<LibraryCode<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     library: Option<LibraryPart>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,6 +159,21 @@ struct SummaryLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     restore: Option<RestorePart<'a>>,
     errors: Vec<FailureLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct LibraryCode<'a> {
+    name: &'a str,
+    exit_code: u8,
+}
+
+impl<'a> LibraryCode<'a> {
+    fn of((name, exit): &'a (String, ExitCode)) -> Self {
+        Self {
+            name,
+            exit_code: exit.code(),
+        }
+    }
 }
 
 #[derive(Serialize)]

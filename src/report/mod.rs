@@ -3,20 +3,26 @@
 //! Events are shown by a thread of their own, so that a terminal that was stopped, or a pipe that
 //! nobody reads, never holds up a run. A closed output ends the showing and nothing else.
 
+mod ending;
 mod human;
 mod json;
 mod log;
+mod metrics;
+mod notify;
 mod out;
 mod progress;
 mod rows;
 mod shower;
 mod text;
 
+pub use ending::Ending;
 pub use log::start_logging;
+pub use metrics::Metrics;
+pub use notify::{News, Notifier, Occasion};
 pub use rows::Rows;
 pub use text::{plain, show_bytes, show_count, show_elapsed, show_files};
 
-use crate::model::{Error, Event, ExitCode, Failure, Summary};
+use crate::model::{Error, Event, ExitCode};
 use out::{Out, Shared};
 use shower::Shower;
 use std::sync::Arc;
@@ -86,24 +92,16 @@ impl Reporter {
 
     /// Shows what was still waiting, then the error (on standard error), then the summary, which
     /// in JSON is the last line.
-    pub fn finish(
-        mut self,
-        command: &str,
-        exit: ExitCode,
-        elapsed: Duration,
-        summary: &Summary,
-        error: Option<&Error>,
-    ) {
+    pub fn finish(mut self, ending: &Ending<'_>) {
         self.stop();
-        if let Some(error) = error {
+        if let Some(error) = ending.error {
             print_error(&error.to_string(), self.mode.colour);
         }
         let mut out = out::lock(&self.out);
         if self.mode.json {
-            let extra = error.map(failure_of);
-            out.line(&json::summary(command, exit, elapsed, summary, extra));
+            out.line(&json::summary(ending));
         } else if !self.mode.quiet {
-            for line in human::summary(exit, elapsed, summary) {
+            for line in human::summary(ending) {
                 out.line(&line);
             }
         }
@@ -135,28 +133,16 @@ pub fn print_error(message: &str, colour: bool) {
 
 /// Prints a JSON summary of a command that failed before anything could begin.
 pub fn print_failed_start(command: &str, exit: ExitCode, elapsed: Duration, error: &Error) {
-    let extra = Some(failure_of(error));
-    let line = json::summary(command, exit, elapsed, &Summary::default(), extra);
+    let line = json::summary(&Ending {
+        command,
+        exit,
+        elapsed,
+        error: Some(error),
+        ..Ending::default()
+    });
     let mut out = Out::new(std::io::stdout());
     out.line(&line);
     out.flush();
-}
-
-fn failure_of(error: &Error) -> Failure {
-    let (path, stage) = match error {
-        Error::Usage(_) => (String::new(), "configuration"),
-        Error::Io { path, .. } => (path.to_string_lossy().into_owned(), "disk"),
-        Error::Store(error) => (error.place.clone(), error.operation),
-        Error::Refused(_) => (String::new(), "guard"),
-        Error::Held(_) => (String::new(), "lease"),
-        Error::Format(_) => (String::new(), "format"),
-        _ => (String::new(), "command"),
-    };
-    Failure {
-        path,
-        stage,
-        message: error.to_string(),
-    }
 }
 
 #[cfg(test)]
