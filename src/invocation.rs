@@ -82,7 +82,7 @@ impl Invocation {
         for loaded in all {
             let begun = Instant::now();
             let (reporter, events) = self.reporter(loaded);
-            events.send(heading(&loaded.settings));
+            heading(&reporter, &loaded.settings);
             let outcome = match self.stop.requested() {
                 Some(why) => Outcome::failed(why.error()),
                 None => self.dispatch(&loaded.settings, &reporter, &events),
@@ -181,15 +181,10 @@ fn name(settings: &Settings) -> Option<&str> {
     settings.library.as_ref()?.name.as_deref()
 }
 
-/// What the following events are about.
-fn heading(settings: &Settings) -> Event {
-    Event::Library {
-        name: name(settings).unwrap_or_default().to_owned(),
-        path: settings
-            .library
-            .as_ref()
-            .map(|library| library.path.to_string_lossy().into_owned())
-            .unwrap_or_default(),
+fn heading(reporter: &Reporter, settings: &Settings) {
+    if let Some(library) = &settings.library {
+        let path = library.path.to_string_lossy();
+        reporter.heading(library.name.as_deref().unwrap_or_default(), &path);
     }
 }
 

@@ -11,17 +11,16 @@ use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use tidelock::commands::{
-    self, diff, history, init, ls, policy, reading, restore, run::Which, verify,
+    self, diff, history, init, ls, overview, policy, reading, restore, run::Which, verify,
 };
 use tidelock::config::{Environment, Flags, Raw};
 
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
 #[derive(Parser, Debug)]
 #[command(name = "tidelock", version, about, max_term_width = 100, after_help = help::TIDELOCK)]
-#[command(arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
     #[command(flatten)]
     common: Common,
 }
@@ -203,11 +202,24 @@ pub(crate) fn parse(
 ) -> Result<Parsed, clap::Error> {
     let Cli { verb, common } = Cli::try_parse_from(arguments)?;
     let (json, quiet, verbose) = (common.json, common.quiet, common.verbose);
-    let (library, extra) = verb.settings();
+    let (library, extra) = verb.as_ref().map(Verb::settings).unwrap_or_default();
     let mut flags = common.into_flags(library);
     for (id, flag, raw) in extra {
         flags.set(id, flag, raw);
     }
+    let Some(verb) = verb else {
+        let args = overview::Args {
+            flags: flags.clone(),
+            environment: environment.clone(),
+        };
+        return Ok(Parsed::Command(Box::new(Invocation {
+            command: commands::Command::Overview(args),
+            flags,
+            json,
+            quiet,
+            verbose,
+        })));
+    };
     let command = match verb {
         Verb::Run(_) => commands::Command::Run(Which::Run),
         Verb::Sync { .. } => commands::Command::Run(Which::Sync),

@@ -5,6 +5,7 @@ pub mod history;
 pub mod init;
 pub mod ls;
 mod noting;
+pub mod overview;
 pub mod policy;
 pub mod prune;
 pub mod reading;
@@ -24,6 +25,8 @@ use run::Which;
 /// What is to be done, with what this command alone takes.
 #[derive(Clone)]
 pub enum Command {
+    /// No command at all.
+    Overview(overview::Args),
     /// `run`, `sync`, `backup`.
     Run(Which),
     /// `restore`.
@@ -60,6 +63,7 @@ impl Command {
     /// Its name, as in the summary.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Overview(_) => "overview",
             Self::Run(which) => which.name(),
             Self::Restore(_) => "restore",
             Self::Pull => "pull",
@@ -120,7 +124,8 @@ impl Command {
             | Self::Diff(_)
             | Self::Status
             | Self::Verify(_)
-            | Self::Renew => (false, false, true),
+            | Self::Renew
+            | Self::Prune => (false, false, true),
             _ => (false, false, false),
         };
         Needs {
@@ -182,6 +187,7 @@ pub async fn dispatch(
 ) -> Outcome {
     let now = jiff::ZonedDateTime::now();
     match command {
+        Command::Overview(args) => overview::run(&args, rows),
         Command::Run(which) => run::run(settings, which, events, stop).await,
         Command::Restore(args) => restore::run(settings, &args, &now, &events, &stop).await,
         Command::Snapshots => snapshots::run(settings, &now, rows, &events, &stop).await,

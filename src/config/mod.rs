@@ -28,7 +28,7 @@ mod values;
 pub use environment::Environment;
 pub use file::FILE_NAME;
 pub use flags::{Flags, Needs, check_setting};
-pub use resolve::{Loaded, load, load_each};
+pub use resolve::{Loaded, load, load_each, load_known};
 pub use tell::{Notify, Tell};
 pub use units::{parse_duration, parse_limit, parse_rate, parse_size, show_duration};
 pub use value::Raw;

@@ -61,17 +61,20 @@ pub fn load_each(flags: &Flags, environment: &Environment, needs: Needs) -> Resu
         return Ok(vec![written.resolve(chosen, environment, needs)?]);
     }
     written.check_shared_targets(needs)?;
-    let chosen = libraries
-        .iter()
-        .map(|library| library::listed(library, &written.contents));
-    let mut all = chosen
-        .map(|chosen| written.resolve(chosen, environment, needs))
-        .collect::<Result<Vec<_>>>()?;
-    // What is said of the file and the variables is said once.
-    for loaded in all.iter_mut().skip(1) {
-        loaded.warnings.clear();
+    written.resolve_each(environment, needs)
+}
+
+/// As [`load_each`], to look at what is configured: nothing need be there.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_known(flags: &Flags, environment: &Environment) -> Result<Vec<Loaded>> {
+    let needs = Needs::nothing("overview");
+    let written = Written::read(flags, environment, needs)?;
+    if written.contents.libraries.len() > 1 && written.selector.is_none() {
+        return written.resolve_each(environment, needs);
     }
-    Ok(all)
+    Ok(vec![load(flags, environment, needs)?])
 }
 
 /// What is written in all places, before a library is chosen.
@@ -127,6 +130,19 @@ impl Written {
             Err(_) if !self.needs_choice(needs) => Ok(Chosen::default()),
             chosen => Ok(chosen?.unwrap_or_default()),
         }
+    }
+
+    fn resolve_each(&self, environment: &Environment, needs: Needs) -> Result<Vec<Loaded>> {
+        let libraries = self.contents.libraries.iter();
+        let mut all = libraries
+            .map(|library| library::listed(library, &self.contents))
+            .map(|chosen| self.resolve(chosen, environment, needs))
+            .collect::<Result<Vec<_>>>()?;
+        // What is said of the file and the variables is said once.
+        for loaded in all.iter_mut().skip(1) {
+            loaded.warnings.clear();
+        }
+        Ok(all)
     }
 
     /// One prefix holds one library: a target of all of them can come from the file alone, which

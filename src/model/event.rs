@@ -82,13 +82,6 @@ pub struct Failure {
 /// Something to show.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// Of several libraries, the one that all that follows is about.
-    Library {
-        /// Its configured name.
-        name: String,
-        /// Its folder.
-        path: String,
-    },
     /// A new phase begins: `scan`, `list`, `transfer`, `snapshot`, `delete`, `restore`, …
     Phase(&'static str),
     /// How much the phase has to do, as far as it is known.

@@ -19,9 +19,6 @@ pub(super) fn event(event: &Event, verbose: bool, quiet: bool, colour: bool) -> 
         Event::File { planned, .. } if (verbose || *planned) && !quiet => {
             Some(Line::Out(file(event)))
         }
-        Event::Library { name, path } if !quiet => {
-            Some(Line::Out(format!("\n{}  {}", plain(name), plain(path))))
-        }
         Event::Note(message) if !quiet => Some(Line::Out(plain_lines(message).into_owned())),
         Event::Warning(message) => Some(Line::Err(format!(
             "{} {}",

@@ -14,7 +14,6 @@ use std::time::Duration;
 /// An event's line; none for those that only move counters.
 pub(super) fn event(event: &Event) -> Option<String> {
     let line = match event {
-        Event::Library { name, path } => Line::Library { name, path },
         Event::Phase(phase) => Line::Phase { phase },
         Event::File {
             path,
@@ -36,6 +35,11 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::Total { .. } | Event::Bytes { .. } | Event::FileDone => return None,
     };
     Some(to_line(&line))
+}
+
+/// What the following lines are about.
+pub(super) fn heading(name: &str, path: &str) -> String {
+    to_line(&Line::Library { name, path })
 }
 
 /// How far the command is.

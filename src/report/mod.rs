@@ -85,6 +85,18 @@ fn start_on(
 }
 
 impl Reporter {
+    /// Of several libraries, says which one all that follows is about.
+    pub fn heading(&self, name: &str, path: &str) {
+        let line = if self.mode.json {
+            json::heading(name, path)
+        } else {
+            format!("\n{}  {}", plain(name), plain(path))
+        };
+        if self.mode.json || !self.mode.quiet {
+            out::lock(&self.out).line(&line);
+        }
+    }
+
     /// For commands that print rows.
     pub fn rows(&self) -> Rows {
         Rows::new(self.mode.json, Arc::clone(&self.out))

@@ -30,6 +30,7 @@ mod layers;
 mod life;
 mod locks;
 mod main_job;
+mod nightly;
 mod policies;
 mod prune;
 mod ransomware;

@@ -118,22 +118,20 @@ pub(crate) fn rclone() -> &'static Path {
     static RCLONE: OnceLock<PathBuf> = OnceLock::new();
     RCLONE.get_or_init(|| match env::var_os("TIDELOCK_TEST_RCLONE") {
         Some(path) => path.into(),
-        None => {
-            let output = Command::new(scripts().join("tools"))
-                .arg("rclone")
-                .stderr(Stdio::inherit())
-                .output()
-                .expect("scripts/tools");
-            assert!(
-                output.status.success(),
-                "no rclone to compare with, see above"
-            );
-            String::from_utf8(output.stdout)
-                .expect("a path")
-                .trim_end()
-                .into()
-        }
+        None => tool("rclone"),
     })
+}
+
+/// A program that `scripts/tools` provides.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let output = Command::new(scripts().join("tools"))
+        .arg(name)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("scripts/tools");
+    assert!(output.status.success(), "no {name}, see above");
+    let path = String::from_utf8(output.stdout).expect("a path");
+    path.trim_end().into()
 }
 
 fn scripts() -> PathBuf {

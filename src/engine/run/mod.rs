@@ -33,6 +33,7 @@ mod sweep;
 
 pub use connect::{connect_backup, consent};
 pub use forget::forget_lost;
+pub use open::has_state;
 pub use stages::{Ended, Stores, Which, run, run_on};
 
 use crate::engine::client::Client;

@@ -16,6 +16,9 @@ use tokio::task::JoinHandle;
 /// How long one notification may take.
 pub(super) const BOUND: Duration = Duration::from_secs(10);
 
+/// What began long ago and was not answered gets so much longer.
+const LATE: Duration = Duration::from_secs(1);
+
 /// When to tell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Occasion {
@@ -87,10 +90,12 @@ impl Notifier {
     /// Tells how it ended; returns what went wrong with the telling.
     pub async fn end(self, news: &News) -> Vec<String> {
         let mut warnings = Vec::new();
-        if let Some(begun) = self.begun {
+        if let Some(mut begun) = self.begun {
             // In this order: a start that came later would stand for a job that hangs.
-            if let Ok(Err(why)) = begun.await {
-                warnings.push(why);
+            match tokio::time::timeout(LATE, &mut begun).await {
+                Ok(Ok(sent)) => warnings.extend(sent.err()),
+                Ok(Err(_)) => {}
+                Err(_) => begun.abort(),
             }
         }
         if self.occasion == Occasion::Failure && news.exit == ExitCode::Done {
