@@ -107,6 +107,13 @@ impl Said {
             .collect()
     }
 
+    /// All that went wrong, as the last summary has it.
+    pub(crate) fn errors(&self) -> String {
+        let errors = self.last()["errors"].as_array();
+        let message = |error: &Value| format!("{} {}\n", error["path"], error["message"]);
+        errors.into_iter().flatten().map(message).collect()
+    }
+
     pub(crate) fn last(&self) -> &Value {
         self.lines.last().expect("a line")
     }

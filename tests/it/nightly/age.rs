@@ -31,9 +31,9 @@ async fn a_newest_snapshot_older_than_max_age_is_a_risk(store: TestStore) {
     let night = Night::new(store, "", "").await;
     let said = night.expect(5, &["status", "photos"]);
     assert!(
-        said.stderr.contains("nothing is backed up"),
+        said.errors().contains("nothing is backed up"),
         "{}",
-        said.stderr
+        said.errors()
     );
     night.expect(0, &["backup", "photos"]);
     night.expect(0, &["status", "photos"]);
@@ -41,7 +41,7 @@ async fn a_newest_snapshot_older_than_max_age_is_a_risk(store: TestStore) {
     age_snapshot(&night, 4, true).await;
     let said = night.expect(5, &["status", "photos"]);
     let expected = "snapshot is 4 d 0 h old, more than max_age (3 d 0 h): run `tidelock run`";
-    assert!(said.stderr.contains(expected), "{}", said.stderr);
+    assert!(said.errors().contains(expected), "{}", said.errors());
     // Above the tables, or for the backup.
     night.configure("max_age = \"5d\"", "");
     night.expect(0, &["status", "photos"]);
@@ -55,9 +55,9 @@ async fn a_newest_snapshot_older_than_max_age_is_a_risk(store: TestStore) {
     age_snapshot(&night, 8, false).await;
     let said = night.expect(5, &["status", "photos"]);
     assert!(
-        said.stderr.contains("no snapshot is complete yet"),
+        said.errors().contains("no snapshot is complete yet"),
         "{}",
-        said.stderr
+        said.errors()
     );
 }
 on_both!(a_newest_snapshot_older_than_max_age_is_a_risk);
