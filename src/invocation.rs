@@ -112,7 +112,13 @@ impl Invocation {
 
     fn reporter(&self, loaded: &Loaded) -> (Reporter, Events) {
         let (events, receiver) = Events::channel();
-        let reporter = report::start(self.mode, receiver);
+        let mut reporter = report::start(self.mode, receiver);
+        // What others print is what they are asked for.
+        if matches!(self.command, Command::Run(_)) && !loaded.settings.run.dry_run {
+            let title = ["tidelock", self.command.name()].into_iter();
+            let title: Vec<&str> = title.chain(name(&loaded.settings)).collect();
+            reporter.group(&title.join(" "));
+        }
         for warning in &loaded.warnings {
             events.send(Event::Warning(warning.clone()));
         }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 use tidelock::config::{self, Environment, Loaded};
 use tidelock::model::{self, Error};
-use tidelock::report::{self, Mode};
+use tidelock::report::{self, Groups, Mode};
 
 fn main() -> ExitCode {
     let begun = Instant::now();
@@ -67,8 +67,9 @@ fn start(
         json,
         quiet: invocation.quiet,
         verbose: invocation.verbose,
-        terminal: std::io::stderr().is_terminal(),
+        terminal: std::io::stderr().is_terminal() && !is_dumb(),
         colour,
+        groups: Groups::detect(|name| environment.get(name)),
     };
     match loaded {
         Ok(loaded) => invocation::run(invocation.command, loaded, mode, begun),
@@ -105,6 +106,10 @@ fn asks_for_json(environment: &Environment) -> bool {
 /// Whether standard error may be coloured; <https://no-color.org> says how to refuse.
 fn colour() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    !refused && !dumb && std::io::stderr().is_terminal()
+    !refused && !is_dumb() && std::io::stderr().is_terminal()
+}
+
+/// A terminal that can neither colour nor move.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

@@ -32,7 +32,11 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::Note(message) => Line::Note { message },
         Event::Warning(message) => Line::Warning { message },
         Event::Failed(failure) => Line::Error(FailureLine::of(failure)),
-        Event::Total { .. } | Event::Bytes { .. } | Event::FileDone => return None,
+        Event::Total { .. }
+        | Event::Bytes { .. }
+        | Event::Begun { .. }
+        | Event::Ended { .. }
+        | Event::FileDone => return None,
     };
     Some(to_line(&line))
 }
@@ -51,6 +55,9 @@ pub(super) fn progress(progress: &Progress, elapsed: Duration) -> String {
         files_total: progress.files_total,
         bytes_done: progress.bytes_done,
         bytes_total: progress.bytes_total,
+        sync_bytes_done: progress.sync_bytes,
+        backup_bytes_done: progress.backup_bytes,
+        in_flight: progress.largest().map(InFlight::of).collect(),
     })
 }
 
@@ -117,6 +124,9 @@ enum Line<'a> {
         files_total: u64,
         bytes_done: u64,
         bytes_total: u64,
+        sync_bytes_done: u64,
+        backup_bytes_done: u64,
+        in_flight: Vec<InFlight>,
     },
     Note {
         message: &'a str,
@@ -125,6 +135,21 @@ enum Line<'a> {
         message: &'a str,
     },
     Error(FailureLine<'a>),
+}
+
+#[derive(Serialize)]
+struct InFlight {
+    path: String,
+    size: u64,
+}
+
+impl InFlight {
+    fn of((path, size): &(RelPath, u64)) -> Self {
+        Self {
+            path: path.display().into_owned(),
+            size: *size,
+        }
+    }
 }
 
 #[derive(Serialize)]

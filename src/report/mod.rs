@@ -4,6 +4,7 @@
 //! nobody reads, never holds up a run. A closed output ends the showing and nothing else.
 
 mod ending;
+mod groups;
 mod human;
 mod json;
 mod log;
@@ -16,13 +17,14 @@ mod shower;
 mod text;
 
 pub use ending::Ending;
+pub use groups::Groups;
 pub use log::start_logging;
 pub use metrics::Metrics;
 pub use notify::{News, Notifier, Occasion};
 pub use rows::Rows;
 pub use text::{plain, show_bytes, show_count, show_elapsed, show_files};
 
-use crate::model::{Error, Event, ExitCode};
+use crate::model::{Error, Event, ExitCode, time};
 use out::{Out, Shared};
 use shower::Shower;
 use std::sync::Arc;
@@ -44,12 +46,16 @@ pub struct Mode {
     pub terminal: bool,
     /// Colours are wanted there.
     pub colour: bool,
+    /// Foldable groups of a CI's log.
+    pub groups: Groups,
 }
 
 /// Shows events until it is finished.
 pub struct Reporter {
     mode: Mode,
     out: Shared,
+    /// The group that is open.
+    group: Option<String>,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -78,6 +84,7 @@ fn start_on(
     Reporter {
         mode,
         out,
+        group: None,
         ended,
         // Without a thread (the system refused one) the run goes on in silence.
         thread: thread.ok(),
@@ -97,6 +104,26 @@ impl Reporter {
         }
     }
 
+    /// Begins a group in a CI's log, which ends before the errors and the summary do.
+    pub fn group(&mut self, title: &str) {
+        let now = time::local_now().as_second();
+        let line = self.mode.groups.begin(&plain(title), now);
+        if let Some(line) = line.filter(|_| !self.mode.json && !self.mode.quiet) {
+            out::lock(&self.out).line(&line);
+            self.group = Some(plain(title).into_owned());
+        }
+    }
+
+    fn end_group(&mut self) {
+        let now = time::local_now().as_second();
+        let title = self.group.take();
+        if let Some(line) = title.and_then(|title| self.mode.groups.end(&title, now)) {
+            let mut out = out::lock(&self.out);
+            out.line(&line);
+            out.flush();
+        }
+    }
+
     /// For commands that print rows.
     pub fn rows(&self) -> Rows {
         Rows::new(self.mode.json, Arc::clone(&self.out))
@@ -106,6 +133,7 @@ impl Reporter {
     /// in JSON is the last line.
     pub fn finish(mut self, ending: &Ending<'_>) {
         self.stop();
+        self.end_group();
         if let Some(error) = ending.error {
             print_error(&error.to_string(), self.mode.colour);
         }
