@@ -232,11 +232,12 @@ fn risks(kept: &Kept, protection: &Protection, now: Time, max_age: Duration) -> 
 /// Whether the newest snapshot that has everything is older than it may be; what to do then.
 fn too_old(kept: &Kept, now: Time, max_age: Duration) -> Option<(String, String)> {
     let what_to_do = "run `tidelock run`, and see that it runs every night";
-    let newest = kept.snapshots.iter().rev().map(|loaded| &loaded.snapshot);
-    let Some(complete) = newest.clone().find(|snapshot| snapshot.complete) else {
-        let message = match newest.last() {
-            Some(_) => "no snapshot is complete yet",
-            None => "there is no snapshot yet, so nothing is backed up",
+    let mut newest = kept.snapshots.iter().rev().map(|loaded| &loaded.snapshot);
+    let Some(complete) = newest.find(|snapshot| snapshot.complete) else {
+        let message = if kept.snapshots.is_empty() {
+            "there is no snapshot yet, so nothing is backed up"
+        } else {
+            "no snapshot is complete yet"
         };
         // A first backup may take days; its checkpoints are young.
         let first = kept.snapshots.first().map(|loaded| loaded.snapshot.time);

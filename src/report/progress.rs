@@ -112,10 +112,9 @@ impl Progress {
             0 if self.bytes_done == 0 => {}
             0 => parts.push(show_bytes(self.bytes_done)),
             total => parts.push(format!(
-                "{} of {}{}",
+                "{} of {}",
                 show_bytes(self.bytes_done),
-                show_bytes(total),
-                self.by_target()
+                show_bytes(total)
             )),
         }
         if let Some(rate) = self.rate() {
@@ -128,7 +127,8 @@ impl Progress {
                 parts.push(format!("{left} left"));
             }
         }
-        parts.join(", ")
+        // Last, since the end is what a narrow terminal cuts off.
+        format!("{}{}", parts.join(", "), self.by_target())
     }
 
     fn by_target(&self) -> String {
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(
             progress.frame(100),
             [
-                "transfer  [==========          ] 0/4 files, 200.0 MiB of 400.0 MiB (sync 50.0 MiB, backup 150.0",
+                "transfer  [==========          ] 0/4 files, 200.0 MiB of 400.0 MiB (sync 50.0 MiB, backup 150.0 MiB",
                 "  ä/film.mov (90.0 MiB)",
                 "  c (3.0 MiB)",
                 "  b (2.0 MiB)"

@@ -145,3 +145,24 @@ async fn the_time_budget_is_shared_by_all(store: TestStore) {
     night.expect(0, &["run"]);
 }
 on_minio!(the_time_budget_is_shared_by_all);
+
+async fn logs_of_ci_fold_the_way_and_not_the_end(store: TestStore) {
+    let night = Night::new(store, "", "").await;
+    let mut command = night.store.std_tidelock("run");
+    let output = command.args(["papers", "-v"]).env("GITHUB_ACTIONS", "true");
+    let text = String::from_utf8(output.output().unwrap().stdout).unwrap();
+    let (way, end) = text.split_once("\n::endgroup::\n").expect("a group");
+    assert!(way.starts_with("::group::tidelock run papers\n"), "{text}");
+    assert!(
+        way.contains("tax.pdf") && end.contains("snapshot "),
+        "{text}"
+    );
+    // Programs get JSON Lines alone.
+    let mut command = night.store.std_tidelock("run");
+    let output = command
+        .args(["papers", "--json"])
+        .env("GITHUB_ACTIONS", "true");
+    let text = String::from_utf8(output.output().unwrap().stdout).unwrap();
+    assert!(!text.contains("::group::"), "{text}");
+}
+on_minio!(logs_of_ci_fold_the_way_and_not_the_end);
