@@ -3,6 +3,7 @@
 pub mod buffers;
 pub mod client;
 pub mod diff;
+pub mod doctor;
 pub mod history;
 pub mod host;
 pub mod kept;

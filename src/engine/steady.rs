@@ -4,7 +4,7 @@ use crate::engine::retry::Retrier;
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
 use crate::store::{
     Attributes, BucketInfo, ByteRange, Complete, Copy, Fetched, Head, ListRequest, Object, Page,
-    Part, Put, Store, Upload, Version, Written,
+    Part, Put, Store, Upload, Version, Written, lifecycle,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -178,6 +178,10 @@ impl Store for Steady {
 
     async fn expire_noncurrent(&self, prefix: &str, days: i32) -> StoreResult<()> {
         self.store.expire_noncurrent(prefix, days).await
+    }
+
+    async fn lifecycle(&self) -> StoreResult<Vec<lifecycle::Rule>> {
+        self.again(|| self.store.lifecycle()).await
     }
 }
 

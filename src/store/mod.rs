@@ -3,6 +3,7 @@
 //! [`s3`] speaks to real stores; [`listing`] reads whole listings and refuses broken ones; the
 //! hidden `model` is a store in memory for property tests, held to the same contract.
 
+pub mod lifecycle;
 pub mod listing;
 #[doc(hidden)]
 pub mod model;
@@ -378,4 +379,7 @@ pub trait Store: Send + Sync + 'static {
     /// Lets noncurrent versions below the prefix expire after so many days (for a sync bucket of
     /// a provider that always versions).
     async fn expire_noncurrent(&self, prefix: &str, days: i32) -> StoreResult<()>;
+
+    /// The bucket's lifecycle rules that are in force; none on a store that has no such thing.
+    async fn lifecycle(&self) -> StoreResult<Vec<lifecycle::Rule>>;
 }

@@ -16,6 +16,7 @@ mod support;
 
 mod cli;
 mod contract;
+mod doctor;
 mod fault_table;
 mod faults;
 mod faults_clock;

@@ -9,7 +9,7 @@ use tidelock::model::{Crc64, Requests, Retention, StoreError, StoreErrorKind, St
 use tidelock::store::model::ModelStore;
 use tidelock::store::{
     Attributes, BucketInfo, ByteRange, Complete, Copy, Fetched, Head, ListRequest, Object, Page,
-    Part, Put, Store, Upload, Version, Written,
+    Part, Put, Store, Upload, Version, Written, lifecycle,
 };
 use tokio::sync::Notify;
 
@@ -377,5 +377,10 @@ impl Store for Hooked {
     }
     async fn expire_noncurrent(&self, _: &str, _: i32) -> StoreResult<()> {
         panic!("a run changed a bucket")
+    }
+    async fn lifecycle(&self) -> StoreResult<Vec<lifecycle::Rule>> {
+        let request = self.inner.lifecycle();
+        self.around("GetBucketLifecycleConfiguration", "", request)
+            .await
     }
 }

@@ -40,6 +40,7 @@ use crate::engine::client::Client;
 use crate::engine::lease::Lease;
 use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
+use crate::engine::pace::Pace;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::versions::Versions;
@@ -59,6 +60,8 @@ pub(crate) struct Run {
     memory: Arc<Memory>,
     sync: Option<Arc<MirrorWriter>>,
     backup: Option<Backup>,
+    /// Requests in flight over both targets.
+    pace: Arc<Pace>,
     leases: Vec<Lease>,
     /// No run into the sync target has ended with 0 yet.
     first_run: bool,

@@ -23,11 +23,11 @@ impl Run {
         stop: Stop,
     ) -> Result<Self> {
         check_settings(settings, which)?;
-        let pace = Arc::new(Pace::new(settings.run.transfers, settings.run.bwlimit));
+        let pace = Arc::new(Pace::of(&settings.run));
         let connector = Connector {
             settings,
             stores,
-            pace,
+            pace: Arc::clone(&pace),
             events: events.clone(),
             stop: stop.clone(),
         };
@@ -52,6 +52,7 @@ impl Run {
             which,
             events,
             stop,
+            pace,
             tally: Arc::new(Tally::default()),
             state,
             memory,

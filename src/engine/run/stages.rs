@@ -259,11 +259,14 @@ impl Run {
     }
 
     async fn wave(&mut self, transfer: &Arc<Transfer>, tasks: Vec<Task>) -> Result<Batch> {
-        let jobs = self.settings.run.transfers;
+        let pace = Arc::clone(&self.pace);
         let transfer = Arc::clone(transfer);
-        run_batch(&transfer, tasks, jobs, async || {
-            self.checkpoint_if_due().await
-        })
+        run_batch(
+            &transfer,
+            tasks,
+            || pace.limit(),
+            async || self.checkpoint_if_due().await,
+        )
         .await
     }
 

@@ -12,7 +12,7 @@ mod uploads;
 use crate::model::{Crc64, Requests, Retention, StoreError, StoreErrorKind, StoreResult, Time};
 use crate::store::{
     Attributes, BucketInfo, ByteRange, Complete, Condition, Copy, Fetched, Head, ListRequest,
-    Object, Page, Part, Put, Store, Upload, Version, Written,
+    Object, Page, Part, Put, Store, Upload, Version, Written, lifecycle,
 };
 use async_trait::async_trait;
 use bucket::{Bucket, Kept, Refusal, refuse};
@@ -57,6 +57,8 @@ pub struct ModelStore {
     requests: Mutex<Requests>,
     /// As this client says of itself; the model's own conditions always hold.
     conditional_writes: bool,
+    /// Listings begin where they are asked to.
+    start_after: bool,
 }
 
 impl ModelStore {
@@ -92,6 +94,7 @@ impl ModelStore {
             faults: Faults::default(),
             requests: Mutex::new(Requests::new()),
             conditional_writes: true,
+            start_after: true,
         }
     }
 
@@ -100,6 +103,15 @@ impl ModelStore {
     pub fn without_conditional_writes(self) -> Self {
         Self {
             conditional_writes: false,
+            ..self
+        }
+    }
+
+    /// A client of a store that begins each listing at the prefix, as some do.
+    #[must_use]
+    pub fn without_start_after(self) -> Self {
+        Self {
+            start_after: false,
             ..self
         }
     }
@@ -309,11 +321,13 @@ impl Store for ModelStore {
     }
 
     async fn list(&self, request: &ListRequest) -> StoreResult<Page<Object>> {
+        let mut request = request.clone();
+        request.start_after = request.start_after.filter(|_| self.start_after);
         self.answer("ListObjectsV2", &request.prefix, |world| {
             let page = world.page;
             Ok(pages::objects(
                 bucket_of(world, &self.bucket)?,
-                request,
+                &request,
                 page,
             ))
         })
@@ -397,5 +411,10 @@ impl Store for ModelStore {
 
     async fn expire_noncurrent(&self, prefix: &str, _: i32) -> StoreResult<()> {
         self.within("PutBucketLifecycleConfiguration", prefix, |_, _| Ok(()))
+    }
+
+    async fn lifecycle(&self) -> StoreResult<Vec<lifecycle::Rule>> {
+        let operation = "GetBucketLifecycleConfiguration";
+        self.within(operation, "", |_, _| Ok(Vec::new()))
     }
 }

@@ -9,7 +9,8 @@
 //! | `call` | one request, sent once, with our own time limits |
 //! | `errors`, `answer` | failures and vendors' codes into meanings |
 //! | `abilities` | what a store turned out not to know, and the way around it |
-//! | `objects`, `uploads`, `pages`, `buckets` | the API itself |
+//! | `objects`, `uploads`, `pages`, `buckets`, `lifecycle` | the API itself |
+//! | `probes` | requests that find out what a store and its keys really do |
 
 mod abilities;
 mod answer;
@@ -22,8 +23,10 @@ mod convert;
 mod credentials;
 mod endpoint;
 mod errors;
+mod lifecycle;
 mod objects;
 mod pages;
+mod probes;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -32,7 +35,7 @@ mod uploads;
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
 use crate::store::{
     Attributes, BucketInfo, ByteRange, Complete, Copy, Fetched, Head, ListRequest, Object, Page,
-    Part, Put, Store, Upload, Version, Written,
+    Part, Put, Store, Upload, Version, Written, lifecycle as rules,
 };
 use abilities::Abilities;
 use async_trait::async_trait;
@@ -176,7 +179,7 @@ impl Store for S3Store {
         version_id: &str,
         retention: Retention,
     ) -> StoreResult<()> {
-        self.put_retention(key, version_id, retention).await
+        self.put_retention(key, version_id, retention, false).await
     }
 
     async fn bucket_info(&self) -> StoreResult<BucketInfo> {
@@ -193,5 +196,9 @@ impl Store for S3Store {
 
     async fn expire_noncurrent(&self, prefix: &str, days: i32) -> StoreResult<()> {
         self.expire_noncurrent_versions(prefix, days).await
+    }
+
+    async fn lifecycle(&self) -> StoreResult<Vec<rules::Rule>> {
+        self.read_lifecycle().await
     }
 }

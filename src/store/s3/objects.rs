@@ -280,7 +280,7 @@ impl S3Store {
         }
     }
 
-    async fn delete_once(
+    pub(super) async fn delete_once(
         &self,
         key: &str,
         version_id: Option<&str>,

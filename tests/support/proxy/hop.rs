@@ -96,6 +96,7 @@ async fn exchange(client: &mut BufReader<TcpStream>, shared: &Shared) -> io::Res
         Some(Fault::Reset) => return Ok(Then::Reset),
         Some(Fault::Stall) => std::future::pending().await,
         Some(Fault::Refuse(status, code)) => Some(wire::refusal(status, code, bodiless)),
+        Some(Fault::Pretend) => Some(wire::refusal(200, "", true)),
         Some(Fault::Redirect) => {
             let (mut head, body) = wire::refusal(307, "TemporaryRedirect", bodiless);
             head.add("Location: http://127.0.0.1:9/elsewhere");

@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     Stall,
     /// This status and code, without asking the store.
     Refuse(u16, &'static str),
+    /// 200 with nothing inside, without asking the store.
+    Pretend,
     /// A redirect to another address, where nobody listens.
     Redirect,
     /// 200 with this error inside, without asking the store: what Complete and Copy can do.
