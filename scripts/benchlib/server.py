@@ -111,9 +111,14 @@ class Cost(typing.NamedTuple):
 
 def run(command, environment):
     """Runs one command to its end and returns its cost; stops with what it said if it fails."""
-    with tempfile.TemporaryFile() as errors:
+    return run_and_read(command, environment, subprocess.DEVNULL)[0]
+
+
+def run_and_read(command, environment, output=None):
+    """The same, and what it printed."""
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
-            [str(word) for word in command], env=environment, stdout=subprocess.DEVNULL, stderr=errors
+            [str(word) for word in command], env=environment, stdout=output or printed, stderr=errors
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -121,4 +126,6 @@ def run(command, environment):
             errors.seek(0)
             said = errors.read().decode(errors="replace")[-2000:]
             raise SystemExit(f"{command[0]} ended with {process.returncode}: {said}")
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+        printed.seek(0)
+        text = printed.read().decode(errors="replace")
+    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss), text

@@ -25,5 +25,6 @@ pub mod steady;
 pub mod stop;
 pub mod tally;
 pub mod transfer;
+pub mod unfinished;
 pub mod verify;
 pub mod versions;

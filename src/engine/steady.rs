@@ -70,7 +70,9 @@ impl Store for Steady {
     async fn put(&self, put: Put) -> StoreResult<Written> {
         let mut attempts = self.retrier.attempts();
         loop {
-            match self.store.put(put.clone()).await {
+            let answer = self.store.put(put.clone()).await;
+            self.retrier.pace().learn(&answer);
+            match answer {
                 Err(error) if !error.kind.may_have_happened() => attempts.pause(error).await?,
                 answer => return answer,
             }

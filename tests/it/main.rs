@@ -39,3 +39,4 @@ mod restore;
 mod resume;
 mod s3;
 mod snapshot;
+mod tls;

@@ -75,7 +75,10 @@ impl Direction {
     /// When the last of these bytes has left, behind everything that came before.
     fn send(&self, bytes: usize) -> Instant {
         let takes = Duration::from_secs_f64(bytes as f64 / self.rate as f64);
-        let mut free_from = self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free_from = self
+            .free_from
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *free_from = (*free_from).max(Instant::now()) + takes;
         *free_from
     }

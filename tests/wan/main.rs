@@ -63,9 +63,7 @@ fn check() {
     println!("test a_byte_takes_a_round_trip_there_and_back ... ok");
     connections_share_the_line(shape);
     println!("test connections_share_the_line ... ok");
-    println!(
-        "\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n"
-    );
+    println!("\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n");
 }
 
 fn a_byte_takes_a_round_trip_there_and_back(shape: Shape) {
@@ -78,7 +76,11 @@ fn a_byte_takes_a_round_trip_there_and_back(shape: Shape) {
         let mut back = [0];
         connection.read_exact(&mut back).expect("an answer");
         assert_eq!(&back, byte);
-        assert!(begun.elapsed() >= shape.round_trip * times, "{:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() >= shape.round_trip * times,
+            "{:?}",
+            begun.elapsed()
+        );
     }
 }
 
@@ -102,9 +104,15 @@ fn connections_share_the_line(shape: Shape) {
             })
         })
         .collect();
-    senders.into_iter().for_each(|sender| sender.join().expect("sent"));
+    senders
+        .into_iter()
+        .for_each(|sender| sender.join().expect("sent"));
     let least = Duration::from_secs_f64(3.0 * EACH as f64 / shape.up as f64);
-    assert!(begun.elapsed() >= least, "{:?} for {least:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() >= least,
+        "{:?} for {least:?}",
+        begun.elapsed()
+    );
 }
 
 /// A server that sends everything back.

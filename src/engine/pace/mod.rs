@@ -6,6 +6,7 @@ use crate::model::{RunSettings, StoreErrorKind, StoreResult};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use level::Level;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -37,6 +38,8 @@ pub struct Pace {
     state: Mutex<State>,
     /// The outage, or a try in it, is over.
     changed: Notify,
+    /// Answers so far, refusals included.
+    answers: AtomicU64,
     bandwidth: Option<(DefaultDirectRateLimiter, NonZeroU32)>,
 }
 
@@ -104,6 +107,7 @@ impl Pace {
             permits: Arc::new(Semaphore::new(limit)),
             state: Mutex::new(state),
             changed: Notify::new(),
+            answers: AtomicU64::new(0),
             bandwidth,
         }
     }
@@ -183,6 +187,7 @@ impl Pace {
 
     /// Learns from an answer.
     pub fn learn<T>(&self, answer: &StoreResult<T>) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
         match answer {
             Ok(_) => self.succeeded(),
             Err(error) if error.kind == StoreErrorKind::Throttled => self.throttled(),
@@ -209,6 +214,11 @@ impl Pace {
         });
         drop(state);
         self.changed.notify_waiters();
+    }
+
+    /// How many answers there have been: while it stands still, nothing is heard of a store.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Requests that may be in flight at the moment.

@@ -283,6 +283,7 @@ impl Run {
                 .map(|backup| Arc::clone(&backup.versions)),
             backup_counted: false,
             leftovers: self.leftovers,
+            unfinished: Arc::clone(&self.unfinished),
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),
             parallel_parts,
             turns: large_files(requests, parallel_parts),

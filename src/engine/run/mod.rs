@@ -27,6 +27,7 @@ mod look;
 mod open;
 mod renew;
 mod rescue;
+mod silence;
 mod stages;
 mod stock;
 mod sweep;
@@ -43,6 +44,7 @@ use crate::engine::mirror::MirrorWriter;
 use crate::engine::pace::Pace;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
+use crate::engine::unfinished::Unfinished;
 use crate::engine::versions::Versions;
 use crate::model::{Events, ExitCode, Failure, Settings, Time};
 use crate::snapshot::{Claims, Loaded, Vault};
@@ -67,12 +69,16 @@ pub(crate) struct Run {
     first_run: bool,
     /// Earlier runs may have left versions and uploads that no snapshot and no state names.
     leftovers: bool,
+    /// What another machine has sent of unfinished uploads.
+    unfinished: Arc<Vec<Unfinished>>,
     /// The state had nothing when it was opened.
     fresh_state: bool,
     /// Why the next snapshot is suspect, where it is.
     suspect: Option<String>,
     /// The guard's finding that this night looks like ransomware.
     suspicion: Option<change::Suspicion>,
+    /// A commit was given up before its answer: whether it happened is for the next run to see.
+    unsure: bool,
     /// What the exit code is so far.
     exit: ExitCode,
 }

@@ -8,6 +8,7 @@ use crate::engine::memory::Memory;
 use crate::engine::pace::Pace;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
+use crate::engine::unfinished::{Unfinished, all_that_fits};
 use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Time, killpoint};
 use crate::state::{Opened, State, StateHandle, StateKey, state_file};
 use std::path::PathBuf;
@@ -61,9 +62,11 @@ impl Run {
             leases: Vec::new(),
             first_run: true,
             leftovers: false,
+            unfinished: Arc::default(),
             fresh_state: fresh,
             suspect: None,
             suspicion: None,
+            unsure: false,
             exit: ExitCode::Done,
         })
     }
@@ -111,18 +114,18 @@ impl Run {
         }
         killpoint::reach("closing");
         let named = self.has_named_all(progress) && self.has_no_uploads().await;
-        for lease in std::mem::take(&mut self.leases) {
+        let leases = std::mem::take(&mut self.leases);
+        let (this, settled) = (&*self, settled.as_deref());
+        let releases = leases.iter().map(|lease| async move {
             // What a run that died has left is looked for only where versions are written.
-            let clean = if progress.wrote && self.which.backs_up() {
+            let clean = if progress.wrote && this.which.backs_up() {
                 named
             } else {
                 lease.before() != Before::Unclean && (named || !progress.wrote)
             };
-            if let Err(error) = lease.release(settled.as_deref(), clean).await {
-                tracing::warn!(%error, "a lease could not be given back; it will be taken over");
-            }
-            killpoint::reach("lease-released");
-        }
+            this.release(lease, settled, clean).await;
+        });
+        futures::future::join_all(releases).await;
         if let Err(error) = self.state.clone().close().await {
             self.fail("state", "state", error.to_string());
             self.raise(ExitCode::Failed);
@@ -131,6 +134,37 @@ impl Run {
 }
 
 impl Run {
+    /// Gives a lease back; after a stop, nobody waits long for it.
+    async fn release(&self, lease: &Lease, settled: Option<&str>, clean: bool) {
+        let released = async {
+            lease.leave(self.unfinished_uploads().await).await;
+            lease.release(settled, clean).await
+        };
+        if let Err(error) = self.stop.cuts(released).await {
+            tracing::warn!(%error, "a lease could not be given back; it will be taken over");
+        }
+        killpoint::reach("lease-released");
+    }
+
+    /// For the next run, should it be on another machine.
+    async fn unfinished_uploads(&self) -> Vec<Unfinished> {
+        let own = self.state.call(|state| {
+            let uploads = state.uploads()?.into_iter();
+            let with_parts = uploads.map(|upload| {
+                let parts = state.parts_of(&upload.id)?;
+                Ok(Unfinished::of(upload, &parts))
+            });
+            with_parts.collect::<Result<Vec<_>>>()
+        });
+        let own = own.await.unwrap_or_default();
+        // This run may not have come to what earlier ones have left.
+        let earlier = self
+            .unfinished
+            .iter()
+            .filter(|_| self.exit != ExitCode::Done);
+        all_that_fits(own.into_iter().chain(earlier.cloned()))
+    }
+
     /// Whether no upload is to go on in the next run: on another machine, only the lease can say
     /// that there may be one.
     async fn has_no_uploads(&self) -> bool {

@@ -9,10 +9,6 @@ use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Su
 use crate::plan::{DeleteVerdict, Plan, Task};
 use crate::store::Store;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The last checkpoint of a run that was stopped may take so long.
-const LAST_COMMIT: Duration = Duration::from_secs(20);
 
 /// Which targets take part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -153,6 +149,7 @@ impl Run {
         if let Err(error) = &ended
             && progress.wrote
             && goes_on(error)
+            && !self.unsure
         {
             self.last_checkpoint().await;
         }
@@ -207,7 +204,7 @@ impl Run {
         killpoint::reach("deleted");
         progress.refusal = self.suspect_refusal().or(progress.refusal.take());
         self.settle_lost(progress).await?;
-        self.sweep(&batch.failed).await?;
+        stop.cuts(self.sweep(&batch.failed)).await?;
         killpoint::reach("swept");
         self.conclude(progress, doubt);
         progress.concluded = true;
@@ -268,18 +265,6 @@ impl Run {
             async || self.checkpoint_if_due().await,
         )
         .await
-    }
-
-    /// Commits what is stored so far, so that the next run, here or elsewhere, goes on from it; not
-    /// for long, since someone waits for the end.
-    async fn last_checkpoint(&mut self) {
-        let why = match tokio::time::timeout(LAST_COMMIT, self.checkpoint()).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the store did not answer in time".to_owned(),
-        };
-        let message = format!("no checkpoint could be committed: {why}");
-        self.fail("snapshot", "snapshot", message);
     }
 
     /// What failed because nobody waited for it any more is told as the stop that it was.

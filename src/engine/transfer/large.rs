@@ -346,7 +346,15 @@ impl Transfer {
             session.abandon().await;
         }
         self.forget(session).await?;
-        Ok(placed)
+        match placed {
+            // Its times were given when it was begun; the file may have been touched since.
+            Placed::Done(etag) if session.adopted => {
+                let seen = &placing.task.seen;
+                let kept = sync.keep_time(&seen.path, seen.mtime, placing.content, &etag);
+                Ok(kept.await?)
+            }
+            placed => Ok(placed),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
+use crate::engine::unfinished::Unfinished;
 use crate::engine::versions::Versions;
 use crate::library::{Library, ReadError};
 use crate::model::{
@@ -51,6 +52,8 @@ pub struct Transfer {
     pub backup_counted: bool,
     /// Former runs may have left versions and uploads that nothing names.
     pub leftovers: bool,
+    /// What another machine has sent of unfinished uploads.
+    pub unfinished: Arc<Vec<Unfinished>>,
     /// Times mean nothing: an unchanged content keeps the remembered time.
     pub ignore_mtime: bool,
     /// Parts of one file in flight.

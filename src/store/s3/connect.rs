@@ -3,21 +3,18 @@
 use super::abilities::Abilities;
 use super::clock::{ReadDate, RefusePlainHttp, ServerClock};
 use super::endpoint::Endpoint;
+use super::keyring::Keyring;
 use super::{ConnectOptions, S3Store, credentials, transport};
 use crate::model::{Connection, Provider, Requests, Result, Target};
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+    Builder, IdentityCache, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// The SDK's behaviour is pinned: an update of the crate changes nothing silently.
-fn behavior() -> BehaviorVersion {
-    BehaviorVersion::v2026_01_12()
-}
 
 /// From the first packet to a TLS session.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -45,13 +42,13 @@ impl S3Store {
         let from_host = given.as_ref().and_then(Endpoint::region);
         let region = credentials::region(connection, from_host).await;
 
-        let mut loader = aws_config::defaults(behavior())
-            .region(region.clone())
-            .http_client(http.clone());
-        if let Some(own) = credentials::own(connection, &region, &http) {
-            loader = loader.credentials_provider(own);
-        }
-        let sdk = loader.load().await;
+        let chain = credentials::Chain {
+            connection: connection.clone(),
+            region: region.clone(),
+            http,
+        };
+        let sdk = chain.config().await;
+        let keys = Keyring::new(chain, &sdk).await;
         let endpoint = match given {
             Some(endpoint) => Some(endpoint),
             None => endpoint_of_environment(&sdk, connection.allow_http)?,
@@ -60,11 +57,9 @@ impl S3Store {
         let clock = Arc::new(ServerClock::new());
         let mut config = base(&sdk)
             .interceptor(ReadDate(Arc::clone(&clock)))
-            .region(region.clone());
-        if let Some(role_arn) = &connection.role_arn {
-            let role = credentials::assumed(role_arn, &region, &sdk).await;
-            config.set_credentials_provider(role);
-        }
+            .region(region.clone())
+            .credentials_provider(keys.provider())
+            .identity_cache(IdentityCache::no_cache());
         if !connection.allow_http {
             config = config.interceptor(RefusePlainHttp);
         }
@@ -84,6 +79,7 @@ impl S3Store {
                 .as_ref()
                 .is_some_and(Endpoint::needs_signed_payload),
             clock,
+            keys,
             abilities: Abilities::default(),
             requests: Mutex::new(Requests::new()),
         })

@@ -5,6 +5,7 @@
 //! | `connect` | one target's client, from its own settings alone |
 //! | `endpoint` | where requests may go, and how a bucket is addressed |
 //! | `credentials` | whose keys sign |
+//! | `keyring` | how they are kept, and renewed when they run out |
 //! | `transport` | TLS, pool, proxies |
 //! | `call` | one request, sent once, with our own time limits |
 //! | `errors`, `answer` | failures and vendors' codes into meanings |
@@ -23,6 +24,7 @@ mod convert;
 mod credentials;
 mod endpoint;
 mod errors;
+mod keyring;
 mod lifecycle;
 mod objects;
 mod pages;
@@ -41,6 +43,7 @@ use abilities::Abilities;
 use async_trait::async_trait;
 use bytes::Bytes;
 use clock::ServerClock;
+use keyring::Keyring;
 use std::sync::{Arc, Mutex};
 
 /// What does not belong to a target but to the run.
@@ -68,6 +71,7 @@ pub struct S3Store {
     /// Whether payloads are hashed into the signature: needed where nothing else protects them.
     signs_payload: bool,
     clock: Arc<ServerClock>,
+    keys: Arc<Keyring>,
     abilities: Abilities,
     requests: Mutex<Requests>,
 }
