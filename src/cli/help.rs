@@ -22,7 +22,7 @@ guard, 5 damage or risk found, 6 another run is at work, 7 stopped, run again, 1
 pub(super) const RUN: &str = "\
 Examples:
   tidelock run                            the library, the targets and all else from tidelock.toml
-  tidelock run photos                     one of several configured libraries, by name
+  tidelock run photos                     one of several configured libraries; all without a name
   tidelock run ./photos -n                print the plan, touch nothing
   tidelock run ~/Pictures --sync-to s3://my-photos/library --backup-to s3://my-photos-vault/library
   tidelock run --time-budget 5h --bwlimit 10M
@@ -109,9 +109,9 @@ Examples:
   tidelock diff 2026-11-01 latest --json | jq -r 'select(.change == \"removed\") | .path'";
 
 pub(super) const STATUS: &str = "\
-Writes nothing. Exits 5 where something needs attention: the newest snapshot is older than max_age
-(3 days) or suspect, the chain is broken, locks have run out, or lifecycle rules would expire or
-archive what snapshots need.
+Writes nothing. Exits 5 where something needs attention: the newest complete snapshot is older than
+max_age (3 days), the newest is suspect, the chain is broken, locks have run out, or lifecycle rules
+would expire or archive what snapshots need.
 
 Examples:
   tidelock status

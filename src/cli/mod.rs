@@ -11,7 +11,8 @@ use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use tidelock::commands::{
-    self, diff, history, init, ls, policy, reading, recovery_card, restore, run::Which, verify,
+    self, diff, history, init, ls, overview, policy, reading, recovery_card, restore, run::Which,
+    verify,
 };
 use tidelock::config::{Environment, Flags, Raw};
 use tidelock::model::archive::Tier;
@@ -19,10 +20,9 @@ use tidelock::model::archive::Tier;
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
 #[derive(Parser, Debug)]
 #[command(name = "tidelock", version, about, max_term_width = 100, after_help = help::TIDELOCK)]
-#[command(arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
     #[command(flatten)]
     common: Common,
 }
@@ -56,7 +56,7 @@ enum Verb {
     },
     /// List the snapshots
     #[command(after_help = help::SNAPSHOTS)]
-    Snapshots,
+    Snapshots(Library),
     /// List the files of a snapshot
     #[command(after_help = help::LS)]
     Ls {
@@ -81,10 +81,12 @@ enum Verb {
     },
     /// What is in sync, what is protected until when, what is at risk
     #[command(after_help = help::STATUS)]
-    Status,
+    Status(Library),
     /// Prove that every snapshot can be restored
     #[command(visible_alias = "check", after_help = help::VERIFY)]
     Verify {
+        #[command(flatten)]
+        library: Library,
         /// Read the bytes too, of all or so many percent of the versions
         #[arg(long, value_name = "PCT", num_args = 0..=1, require_equals = true,
               default_missing_value = "100")]
@@ -92,10 +94,10 @@ enum Verb {
     },
     /// Extend the lock retention of what is still referenced
     #[command(after_help = help::RENEW)]
-    Renew,
+    Renew(Library),
     /// Drop snapshots by the keep policy, and what nobody needs and no lock retention holds
     #[command(visible_alias = "forget", after_help = help::PRUNE)]
-    Prune,
+    Prune(Library),
     /// Make the buckets and tidelock.toml
     #[command(after_help = help::INIT)]
     Init {
@@ -209,28 +211,41 @@ pub(crate) fn parse(
 ) -> Result<Parsed, clap::Error> {
     let Cli { verb, common } = Cli::try_parse_from(arguments)?;
     let (json, quiet, verbose) = (common.json, common.quiet, common.verbose);
-    let (library, extra) = verb.settings();
+    let (library, extra) = verb.as_ref().map(Verb::settings).unwrap_or_default();
     let mut flags = common.into_flags(library);
     for (id, flag, raw) in extra {
         flags.set(id, flag, raw);
     }
+    let Some(verb) = verb else {
+        let args = overview::Args {
+            flags: flags.clone(),
+            environment: environment.clone(),
+        };
+        return Ok(Parsed::Command(Box::new(Invocation {
+            command: commands::Command::Overview(args),
+            flags,
+            json,
+            quiet,
+            verbose,
+        })));
+    };
     let command = match verb {
         Verb::Run(_) => commands::Command::Run(Which::Run),
         Verb::Sync { .. } => commands::Command::Run(Which::Sync),
         Verb::Backup(_) => commands::Command::Run(Which::Backup),
         Verb::Restore(args) => commands::Command::Restore(args.into_args()),
         Verb::Pull { .. } => commands::Command::Pull,
-        Verb::Snapshots => commands::Command::Snapshots,
+        Verb::Snapshots(_) => commands::Command::Snapshots,
         Verb::Ls { path, snapshot } => commands::Command::Ls(ls::Ls {
             paths: path.into_iter().collect(),
             which: snapshot.into_which(),
         }),
         Verb::History { path } => commands::Command::History(history::HistoryOf { path }),
         Verb::Diff { a, b } => commands::Command::Diff(diff::Diff { a, b }),
-        Verb::Status => commands::Command::Status,
-        Verb::Verify { read_data } => commands::Command::Verify(verify::Verify { read_data }),
-        Verb::Renew => commands::Command::Renew,
-        Verb::Prune => commands::Command::Prune,
+        Verb::Status(_) => commands::Command::Status,
+        Verb::Verify { read_data, .. } => commands::Command::Verify(verify::Verify { read_data }),
+        Verb::Renew(_) => commands::Command::Renew,
+        Verb::Prune(_) => commands::Command::Prune,
         Verb::Init { from, .. } => commands::Command::Init(init::Args {
             from: from.is_some(),
             flags: flags.clone(),
@@ -274,7 +289,13 @@ impl Verb {
     /// The library and the settings that only this command takes as flags.
     fn settings(&self) -> (Option<OsString>, Vec<(&'static str, &'static str, Raw)>) {
         match self {
-            Self::Run(library) | Self::Backup(library) => (library.library.clone(), Vec::new()),
+            Self::Run(library)
+            | Self::Backup(library)
+            | Self::Snapshots(library)
+            | Self::Status(library)
+            | Self::Verify { library, .. }
+            | Self::Renew(library)
+            | Self::Prune(library) => (library.library.clone(), Vec::new()),
             Self::Sync {
                 library,
                 without_backup,

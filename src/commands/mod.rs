@@ -6,6 +6,7 @@ pub mod history;
 pub mod init;
 pub mod ls;
 mod noting;
+pub mod overview;
 pub mod policy;
 pub mod prune;
 pub mod reading;
@@ -20,11 +21,14 @@ pub mod verify;
 use crate::config::{FILE_NAME, Needs};
 use crate::engine::stop::Stop;
 use crate::model::{Error, Events, ExitCode, Settings, Summary};
-use crate::report::Rows;
+use crate::report::{Occasion, Rows};
 use run::Which;
 
 /// What is to be done, with what this command alone takes.
+#[derive(Clone)]
 pub enum Command {
+    /// No command at all.
+    Overview(overview::Args),
     /// `run`, `sync`, `backup`.
     Run(Which),
     /// `restore`.
@@ -61,6 +65,7 @@ impl Command {
     /// Its name, as in the summary.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Overview(_) => "overview",
             Self::Run(which) => which.name(),
             Self::Restore(_) => "restore",
             Self::Pull => "pull",
@@ -79,6 +84,35 @@ impl Command {
         }
     }
 
+    /// Whether it goes through all configured libraries where none is named. The others are about
+    /// paths within one, or about no library.
+    pub fn takes_all(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_)
+                | Self::Snapshots
+                | Self::Status
+                | Self::Verify(_)
+                | Self::Renew
+                | Self::Prune
+        )
+    }
+
+    /// Whether its numbers belong into the metrics file.
+    pub fn is_measured(&self) -> bool {
+        self.takes_all() && !matches!(self, Self::Snapshots)
+    }
+
+    /// When somebody is to be notified. What is not the nightly job tells of failures alone: its
+    /// success must not stand for a night's that is missing.
+    pub fn notifies(&self) -> Occasion {
+        match self {
+            Self::Run(_) => Occasion::Always,
+            Self::Verify(_) | Self::Renew | Self::Prune => Occasion::Failure,
+            _ => Occasion::Never,
+        }
+    }
+
     /// Which settings it can't do without.
     pub fn needs(&self) -> Needs {
         let (library, sync, backup) = match self {
@@ -93,6 +127,7 @@ impl Command {
             | Self::Status
             | Self::Verify(_)
             | Self::Renew
+            | Self::Prune
             | Self::RecoveryCard(_) => (false, false, true),
             _ => (false, false, false),
         };
@@ -155,6 +190,7 @@ pub async fn dispatch(
 ) -> Outcome {
     let now = jiff::ZonedDateTime::now();
     match command {
+        Command::Overview(args) => overview::run(&args, rows),
         Command::Run(which) => run::run(settings, which, events, stop).await,
         Command::Restore(args) => restore::run(settings, &args, &now, &events, &stop).await,
         Command::Snapshots => snapshots::run(settings, &now, rows, &events, &stop).await,

@@ -21,6 +21,7 @@ mod rebuild;
 mod record;
 mod resolve;
 mod schema;
+mod tell;
 mod units;
 mod value;
 mod values;
@@ -29,7 +30,8 @@ pub use environment::Environment;
 pub use file::FILE_NAME;
 pub use flags::{Flags, Needs, check_setting};
 pub use rebuild::{Rebuilt, rebuild};
-pub use resolve::{Loaded, load};
+pub use resolve::{Loaded, load, load_each, load_known};
+pub use tell::{Notify, Tell};
 pub use units::{parse_duration, parse_limit, parse_rate, parse_size, show_duration};
 pub use value::Raw;
 

@@ -19,7 +19,8 @@ pub(super) fn of(values: &Values) -> Json {
         };
         let is_override =
             given.is_from_flag() && matches!(id, "sync.max_delete" | "sync.max_change");
-        if key.scope == schema::Scope::OneRun || key.kind == Kind::Hidden || is_override {
+        let is_private = key.kind == Kind::Hidden || key.section() == "notify";
+        if key.scope == schema::Scope::OneRun || is_private || is_override {
             continue;
         }
         match place_of(key, &mut record) {

@@ -114,6 +114,18 @@ pub enum Event {
         /// How many since the last such event.
         count: u64,
     },
+    /// A large file is on its way.
+    Begun {
+        /// The path.
+        path: RelPath,
+        /// Its bytes.
+        size: u64,
+    },
+    /// A large file is on its way no more, wherever that led.
+    Ended {
+        /// The path.
+        path: RelPath,
+    },
     /// A file is finished for both targets.
     FileDone,
     /// Something that people should know, short of an error.

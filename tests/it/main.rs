@@ -33,6 +33,7 @@ mod layers;
 mod life;
 mod locks;
 mod main_job;
+mod nightly;
 mod policies;
 mod prune;
 mod quiet;

@@ -16,9 +16,12 @@
 
 mod bucket;
 mod disk;
+mod exposition;
 mod hop;
 mod job;
 mod library;
+mod monitor;
+mod night;
 mod nobody;
 mod proxy;
 mod rclone;
@@ -31,14 +34,17 @@ mod vault;
 
 pub(crate) use bucket::{Bucket, Version, url_decode};
 pub(crate) use disk::OnSmallDisk;
+pub(crate) use exposition::{Samples, parse_strictly};
 pub(crate) use hop::Hop;
 pub(crate) use job::{Job, Ran, borrowed, files_and_bytes};
 pub(crate) use library::{Library, contents};
+pub(crate) use monitor::{Monitor, Ping};
+pub(crate) use night::{Night, Said};
 pub(crate) use nobody::{Nobody, is_root};
 pub(crate) use proxy::{Fault, Proxy, Rule, Traffic};
 pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
 pub(crate) use running::{Running, SLOW};
-pub(crate) use servers::{StoreKind, path_with_public_tools, rclone};
+pub(crate) use servers::{StoreKind, path_with_public_tools, rclone, tool};
 pub(crate) use store::{Lock, TestStore, stores};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
 pub(crate) use user::User;

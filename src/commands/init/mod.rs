@@ -26,6 +26,7 @@ use std::sync::Arc;
 const TRANSFERS: usize = 2;
 
 /// What the command line says.
+#[derive(Clone)]
 pub struct Args {
     /// The settings so far.
     pub flags: Flags,

@@ -36,6 +36,7 @@ mod via;
 
 pub use connect::{connect_backup, consent};
 pub use forget::forget_lost;
+pub use open::has_state;
 pub use stages::{Ended, Stores, Which, run, run_on};
 
 use crate::engine::client::Client;

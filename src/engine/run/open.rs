@@ -221,6 +221,11 @@ pub(super) fn state_of(settings: &Settings) -> PathBuf {
     state_file(&settings.run.state_dir, &key)
 }
 
+/// Whether there is a state: a run on this machine has begun before.
+pub fn has_state(settings: &Settings) -> bool {
+    state_of(settings).is_file()
+}
+
 /// Opens the state; also whether it knows nothing yet.
 async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle, bool)> {
     let file = state_of(settings);
