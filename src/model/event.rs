@@ -55,6 +55,8 @@ pub enum Action {
     Keep,
     /// A file that was edited here is moved beside the mirror's new version.
     Conflict,
+    /// An archived version is being retrieved.
+    Thaw,
 }
 
 impl Action {
@@ -76,6 +78,7 @@ impl Action {
             Self::Trash => "trash",
             Self::Keep => "keep",
             Self::Conflict => "conflict",
+            Self::Thaw => "thaw",
         }
     }
 }
@@ -122,6 +125,18 @@ pub enum Event {
         side: Side,
         /// How many since the last such event.
         count: u64,
+    },
+    /// A large file is on its way.
+    Begun {
+        /// The path.
+        path: RelPath,
+        /// Its bytes.
+        size: u64,
+    },
+    /// A large file is on its way no more, wherever that led.
+    Ended {
+        /// The path.
+        path: RelPath,
     },
     /// A file is finished for both targets.
     FileDone,

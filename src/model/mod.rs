@@ -1,5 +1,6 @@
 //! Plain types that every layer shares. No I/O here.
 
+pub mod archive;
 mod checksum;
 mod entry;
 mod error;

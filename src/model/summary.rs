@@ -95,6 +95,8 @@ pub struct RestoreSummary {
     pub bytes_downloaded: u64,
     /// Files that were right already.
     pub unchanged: u64,
+    /// Files whose version is archived and has to be retrieved first.
+    pub archived: u64,
     /// Files that could not be restored.
     pub failed: u64,
 }

@@ -17,7 +17,7 @@ use crate::support::{Library, Lock, StoreKind, TestStore, assert_same_files, blo
 const SECRET: &str = "a-secret-of-a-test";
 
 /// `mc` with an alias of its own.
-fn mc(store: &TestStore, arguments: &[&str]) {
+pub(crate) fn mc(store: &TestStore, arguments: &[&str]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/minio");
     let path = Command::new(script).arg("mc-path").output().unwrap();
     let path = String::from_utf8(path.stdout).unwrap();

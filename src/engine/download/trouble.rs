@@ -27,11 +27,8 @@ pub(in crate::engine) fn is_full(error: &std::io::Error) -> bool {
 
 /// What one file's failure means for the exit code: anything unnamed by the table is "partial".
 pub(in crate::engine) fn exit_of(error: &Error) -> ExitCode {
-    match error {
-        Error::Store(error) if error.kind == StoreErrorKind::Archived => ExitCode::Resumable,
-        error => match error.exit_code() {
-            ExitCode::Failed => ExitCode::Partial,
-            code => code,
-        },
+    match error.exit_code() {
+        ExitCode::Failed => ExitCode::Partial,
+        code => code,
     }
 }

@@ -192,7 +192,7 @@ impl Pull<'_> {
         book: &Arc<Book>,
     ) -> Result<u64> {
         let (to, needed) = (self.request.to.clone(), room_for(&tasks));
-        blocking(move || space::check(&to, needed, "")).await?;
+        blocking(move || space::check(&to, needed, "pull to another disk").map(drop)).await?;
         self.tally.events().send(Event::Phase("transfer"));
         let files = Files {
             fetcher: Fetcher::new(
@@ -318,15 +318,21 @@ impl Pull<'_> {
     }
 }
 
-/// Bytes that the disk must have free: a file is replaced only once the new one is whole.
-fn room_for(tasks: &[Task]) -> u64 {
-    let grown = tasks.iter().map(|task| {
+/// What the disk must have free: a file is replaced only once the new one is whole.
+fn room_for(tasks: &[Task]) -> space::Needed {
+    let mut needed = space::Needed::default();
+    for task in tasks {
         let size = task.remote.as_ref().map_or(0, |remote| remote.size);
         match task.step {
-            Step::Create => size,
-            Step::Replace => size.saturating_sub(task.seen.map_or(0, |seen| seen.size)),
-            _ => 0,
+            Step::Create => {
+                needed.bytes += size;
+                needed.files += 1;
+            }
+            Step::Replace => {
+                needed.bytes += size.saturating_sub(task.seen.map_or(0, |seen| seen.size));
+            }
+            _ => {}
         }
-    });
-    grown.sum()
+    }
+    needed
 }

@@ -123,6 +123,7 @@ mod tests {
             retention: None,
             storage_class: None,
             restore: None,
+            archive_status: None,
         }
     }
 

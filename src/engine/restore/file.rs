@@ -1,5 +1,6 @@
 //! One file: look, fetch, prove, hand over to be named.
 
+use super::Request;
 use super::content::{Lost, fill};
 use super::tally::Tally;
 use crate::engine::download::blocking;
@@ -8,7 +9,7 @@ use crate::engine::download::folder::Place;
 use crate::engine::download::publish::{self, taken};
 use crate::engine::download::receive::hash_file;
 use crate::engine::download::temp::{self, OWNER_ALONE, Temp};
-use crate::model::{Blake3, Content, Entry, Error, RelPath, Result, Stored};
+use crate::model::{Blake3, Content, Entry, Error, RelPath, Result, StoreErrorKind, Stored};
 use crate::plan::restore::{Existing, Step, step};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -47,15 +48,18 @@ pub(super) fn publisher(tally: Arc<Tally>) -> (mpsc::Sender<Ready>, JoinHandle<R
 pub(super) struct Files {
     pub(super) fetcher: Fetcher,
     pub(super) existing: Existing,
+    /// Archived versions are being asked for.
+    pub(super) thaws: bool,
     pub(super) tally: Arc<Tally>,
     pub(super) lost: Mutex<Vec<LostFile>>,
 }
 
 impl Files {
-    pub(super) fn new(fetcher: Fetcher, existing: Existing, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(fetcher: Fetcher, request: &Request, tally: Arc<Tally>) -> Self {
         Self {
             fetcher,
-            existing,
+            existing: request.existing,
+            thaws: request.thaws,
             tally,
             lost: Mutex::default(),
         }
@@ -75,7 +79,17 @@ impl Files {
                 let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
                 lost.push(LostFile { entry, why });
             }
-            Err(Lost::Error(error)) => self.tally.failed(&entry.path, error),
+            Err(Lost::Error(error)) => self.gave_up(&entry, error),
+        }
+    }
+
+    /// Tells why a file was not restored. Archived content is not lost, but late.
+    pub(super) fn gave_up(&self, entry: &Entry, error: Error) {
+        match error {
+            Error::Store(error) if error.kind == StoreErrorKind::Archived => {
+                self.tally.archived(&entry.path, entry.size(), self.thaws);
+            }
+            error => self.tally.failed(&entry.path, error),
         }
     }
 

@@ -84,7 +84,7 @@ pub(super) async fn restore(
                 return;
             }
             Err(Lost::Content(_)) => {}
-            Err(Lost::Error(error)) => return files.tally.failed(&entry.path, error),
+            Err(Lost::Error(error)) => return files.gave_up(&entry, error),
         }
     }
     let error = Error::Damage(format!("{}: {why}; no other snapshot has it", entry.path));

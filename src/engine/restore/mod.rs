@@ -36,6 +36,9 @@ use std::sync::Arc;
 use survey::{Look, Survey, survey};
 use tally::{Tally, Totals};
 
+/// What helps where the disk is too small.
+const WAY_OUT: &str = "restore to another disk, or restore single paths";
+
 /// What is to be restored, and how.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -47,6 +50,8 @@ pub struct Request {
     pub existing: Existing,
     /// Tell, touch nothing.
     pub dry_run: bool,
+    /// The vault asks for the retrieval of archived versions, so they are late, not lost.
+    pub thaws: bool,
     /// Requests in flight.
     pub transfers: usize,
     /// Bytes of file contents in memory.
@@ -74,7 +79,7 @@ pub struct Restored {
 ///
 /// # Errors
 /// What keeps it from beginning: the folder can't be made or opened, another restore is writing it
-/// (`Held`), or the disk has too little room (`Failed`).
+/// (`Held`), or the disk has too little room (`Usage`: nothing is written then).
 pub async fn restore(
     vault: &Vault,
     found: &Found,
@@ -142,8 +147,12 @@ async fn write(
     let survey = survey(source.first_look(), &request.selection, &how).await?;
     announce(&survey, events);
     let mut fetched = 0;
+    let to = request.to.clone();
+    let needed = survey.needed();
+    blocking(move || space::check(&to, needed, WAY_OUT)).await?;
     if !request.dry_run && !tally.is_over() {
-        let walk = open(&request.to, survey.grow).await?;
+        let to = request.to.clone();
+        let walk = blocking(move || Walk::to_write(&to)).await?;
         events.send(Event::Phase("restore"));
         let files = Files::new(
             Fetcher::new(
@@ -154,7 +163,7 @@ async fn write(
                 request.memory,
                 events.clone(),
             ),
-            request.existing,
+            request,
             Arc::clone(&tally),
         );
         let passes = Passes::new(&source, &files, walk, &request.to);
@@ -178,8 +187,9 @@ fn announce(survey: &Survey, events: &Events) {
         bytes: survey.fetch,
     });
     events.send(Event::Note(format!(
-        "files selected: {}; {} to download and write",
+        "files selected: {}; to download and write: {} ({})",
         survey.files,
+        survey.fetch_files,
         bytesize::ByteSize(survey.fetch)
     )));
     if survey.specials > 0 {
@@ -191,16 +201,6 @@ fn announce(survey: &Survey, events: &Events) {
     if let Some(note) = survey.carried_note() {
         events.send(Event::Warning(note));
     }
-}
-
-async fn open(root: &Path, needed: u64) -> Result<Walk> {
-    let root = root.to_owned();
-    blocking(move || {
-        let walk = Walk::to_write(&root)?;
-        space::check(&root, needed, ", or restore single paths")?;
-        Ok(walk)
-    })
-    .await
 }
 
 /// Ends the restore as soon as a stop is wished for.

@@ -87,6 +87,29 @@ impl Tally {
         }
     }
 
+    /// The file's version is archived. With `asked`, its retrieval is under way; else it counts as
+    /// not restored.
+    pub(super) fn archived(&self, path: &RelPath, size: u64, asked: bool) {
+        let mut state = self.state();
+        state.failed.insert(path.clone());
+        state.summary.archived += 1;
+        drop(state);
+        self.events.send(Event::FileDone);
+        if asked {
+            self.events.send(Event::File {
+                path: path.clone(),
+                action: Action::Thaw,
+                side: None,
+                size,
+                planned: false,
+            });
+        } else {
+            let why = "is in an archive storage class and must be retrieved (thawed) first";
+            let path = path.display().into_owned();
+            self.note_failure(path.clone(), ExitCode::Partial, format!("{path} {why}"));
+        }
+    }
+
     /// A part of the manifest can't be read: what it names can't be restored, nor named.
     pub(super) fn manifest_failed(&self, error: Error, message: String) {
         if is_fatal(&error) {

@@ -125,6 +125,7 @@ impl World {
             selection: Selection::default(),
             existing: Existing::default(),
             dry_run: false,
+            thaws: false,
             transfers: 4,
             memory: 16 << 20,
         }
@@ -449,9 +450,10 @@ async fn more_than_the_disk_has_is_refused_before_the_first_byte() {
     let retrier = Retrier::new(Arc::new(Pace::new(4, None)), Stop::default(), PERIOD);
     let request = world.request();
     let refused = restore(&world.vault, &found, &request, &retrier, &Events::none()).await;
-    let message = refused.unwrap_err().to_string();
-    assert!(message.contains("are missing"), "{message}");
-    assert!(world.names().is_empty());
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.exit_code(), ExitCode::Usage);
+    assert!(refused.to_string().contains("are missing"), "{refused}");
+    assert!(!world.to().exists());
 }
 
 #[test]
