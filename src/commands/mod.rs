@@ -19,7 +19,7 @@ pub mod snapshots;
 pub mod status;
 pub mod verify;
 
-use crate::config::{FILE_NAME, Needs};
+use crate::config::Needs;
 use crate::engine::stop::Stop;
 use crate::model::{Error, Events, ExitCode, Settings, Summary};
 use crate::report::{Occasion, Rows};
