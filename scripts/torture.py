@@ -22,8 +22,11 @@ POINTS = {
     "chunks-put": 2, "snapshot-put": 1, "folded": 1, "before-deletes": 1, "object-deleted": 3, "deleted": 1, "swept": 1,
     "closing": 1, "lease-released": 2, "version-put": 9, "object-put": 9, "upload-begun": 4, "part-sent": 9,
     "version-completed": 2, "object-completed": 2, "placed": 9, "remembered": 9, "version-rescued": 3,
-    "rescue-committed": 1,
+    "rescue-committed": 1, "version-copied": 9,
 }
+
+# How new content gets to the backup target.
+WAYS = ["auto", "copy", "upload"]
 
 
 class Campaign:
@@ -45,6 +48,7 @@ class Campaign:
         self.held = set()  # those that the mirror was seen to hold
         self.serial = 0
         self.killed = 0
+        self.way = WAYS[0]
         self.log = []
 
     # The library ---------------------------------------------------------------------------------------------------
@@ -149,6 +153,7 @@ class Campaign:
         keep = {"PATH": os.environ.get("PATH", ""), "HOME": self.work, "AWS_REGION": "us-east-1",
                 "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": self.store.access_key,
                 "AWS_SECRET_ACCESS_KEY": self.store.secret_key}
+        keep["TIDELOCK_BACKUP_VIA"] = self.way
         if kill_at:
             keep["TIDELOCK_KILL_AT"] = kill_at
         return keep
@@ -195,6 +200,8 @@ class Campaign:
             point = f"{name}:{self.random.randrange(1, POINTS[name] + 1)}"
         else:
             after = self.random.uniform(0.02, self.given.longest)
+        self.way = self.random.choice(WAYS)
+        edits.append("via " + self.way)
         self.look_at_mirror()
         code, output = self.run(point, after)
         self.killed += code == -signal.SIGKILL

@@ -18,7 +18,7 @@ class Tool:
     name = ""
 
     def prepare(self, minio, library, home):
-        self.minio, self.library, self.home = minio, library, home
+        self.minio, self.source, self.home = minio, library, home
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         self.environment = {
@@ -81,7 +81,7 @@ class Tidelock(Tool):
         self.program = os.environ.get("TIDELOCK_BENCH_BINARY") or build_release()
 
     def setup(self):
-        self.quiet(self.program, "init", self.library, *self.targets(), *self.where(), "--yes",
+        self.quiet(self.program, "init", self.source, *self.targets(), *self.where(), "--yes",
                    "--config", self.home / "tidelock.toml")
 
     def targets(self):
@@ -92,7 +92,7 @@ class Tidelock(Tool):
 
     def mirror(self):
         """Both jobs are one command: all of it is counted here."""
-        return self.command(self.program, "run", self.library, *self.targets(), *self.where(), "-q")
+        return self.command(self.program, "run", self.source, *self.targets(), *self.where(), "-q")
 
     def backup(self):
         return server.Cost(0, 0)
@@ -108,10 +108,10 @@ class Rclone(Tool):
         return rclone_variables(self.minio)
 
     def mirror(self):
-        return self.command(rclone(), "sync", self.library, "bench:mirror/lib", "--transfers", "16", "--checkers", "16")
+        return self.command(rclone(), "sync", self.source, "bench:mirror/lib", "--transfers", "16", "--checkers", "16")
 
     def backup(self):
-        return self.command(rclone(), "sync", self.library, "bench:vault/lib", "--transfers", "16", "--checkers", "16")
+        return self.command(rclone(), "sync", self.source, "bench:vault/lib", "--transfers", "16", "--checkers", "16")
 
     def restore(self, to):
         return self.command(rclone(), "copy", "bench:vault/lib", to, "--transfers", "16")
@@ -127,10 +127,10 @@ class S5cmd(Tool):
         return self.command(pinned("s5cmd"), "--endpoint-url", self.minio.endpoint, *words)
 
     def mirror(self):
-        return self.s5cmd("sync", "--delete", f"{self.library}/", "s3://mirror/lib/")
+        return self.s5cmd("sync", "--delete", f"{self.source}/", "s3://mirror/lib/")
 
     def backup(self):
-        return self.s5cmd("sync", "--delete", f"{self.library}/", "s3://vault/lib/")
+        return self.s5cmd("sync", "--delete", f"{self.source}/", "s3://vault/lib/")
 
     def restore(self, to):
         return self.s5cmd("cp", "s3://vault/lib/*", f"{to}/")
@@ -146,10 +146,10 @@ class Aws(Tool):
         return self.command(pinned("aws"), "--endpoint-url", self.minio.endpoint, "s3", "sync", *words)
 
     def mirror(self):
-        return self.aws("--delete", self.library, "s3://mirror/lib")
+        return self.aws("--delete", self.source, "s3://mirror/lib")
 
     def backup(self):
-        return self.aws("--delete", self.library, "s3://vault/lib")
+        return self.aws("--delete", self.source, "s3://vault/lib")
 
     def restore(self, to):
         return self.aws("s3://vault/lib", to)
@@ -167,16 +167,58 @@ class Mc(Tool):
         return self.command(mc(), "--quiet", "mirror", *words)
 
     def mirror(self):
-        return self.mc("--overwrite", "--remove", self.library, "bench/mirror/lib")
+        return self.mc("--overwrite", "--remove", self.source, "bench/mirror/lib")
 
     def backup(self):
-        return self.mc("--overwrite", "--remove", self.library, "bench/vault/lib")
+        return self.mc("--overwrite", "--remove", self.source, "bench/vault/lib")
 
     def restore(self, to):
         return self.mc("bench/vault/lib", to)
 
 
-TOOLS = {"tidelock": Tidelock, "rclone": Rclone, "s5cmd": S5cmd, "mc": Mc, "aws": Aws}
+class S3sync(Tool):
+    name = "s3sync+s3sync"
+
+    def variables(self):
+        return rclone_variables(self.minio)
+
+    def s3sync(self, *words):
+        side = "source" if str(words[0]).startswith("s3:") else "target"
+        return self.command(pinned("s3sync"), f"--{side}-endpoint-url", self.minio.endpoint,
+                            f"--{side}-force-path-style", *words)
+
+    def mirror(self):
+        return self.s3sync("--delete", self.source, "s3://mirror/lib/")
+
+    def backup(self):
+        return self.s3sync("--delete", self.source, "s3://vault/lib/")
+
+    def restore(self, to):
+        return self.s3sync("s3://vault/lib/", to)
+
+
+class Restic(Rclone):
+    """A mirror by rclone, a backup in restic's packs."""
+
+    name = "rclone+restic"
+
+    def variables(self):
+        return {**super().variables(), "RESTIC_PASSWORD": "bench", "RESTIC_CACHE_DIR": str(self.home / "cache"),
+                "RESTIC_REPOSITORY": f"s3:{self.minio.endpoint}/vault/restic"}
+
+    def setup(self):
+        super().setup()
+        self.quiet(pinned("restic"), "init")
+
+    def backup(self):
+        return self.command(pinned("restic"), "backup", "--quiet", self.source)
+
+    def restore(self, to):
+        return self.command(pinned("restic"), "restore", "latest", "--quiet", "--target", to)
+
+
+TOOLS = {"tidelock": Tidelock, "rclone": Rclone, "s5cmd": S5cmd, "mc": Mc, "aws": Aws, "s3sync": S3sync,
+         "restic": Restic}
 
 
 def available(names, work):
@@ -186,8 +228,8 @@ def available(names, work):
         if name not in TOOLS:
             raise SystemExit(f"bench: no tool is called {name}; there are {', '.join(TOOLS)}")
         try:
-            needed = {"rclone": rclone, "s5cmd": lambda: pinned("s5cmd"), "aws": lambda: pinned("aws"), "mc": mc}
-            needed.get(name, lambda: None)()
+            needed = {"tidelock": lambda: None, "mc": mc}
+            needed.get(name, lambda: pinned(name))()
             tools.append(TOOLS[name]())
         except subprocess.CalledProcessError:
             print(f"bench: {name} can't be had here and is left out", file=sys.stderr)

@@ -107,7 +107,8 @@ Examples:
 
 pub(super) const STATUS: &str = "\
 Writes nothing. Exits 5 where something needs attention: the newest snapshot is older than max_age
-(3 days) or suspect, the chain is broken, locks have run out.
+(3 days) or suspect, the chain is broken, locks have run out, or lifecycle rules would expire or
+archive what snapshots need.
 
 Examples:
   tidelock status
@@ -141,8 +142,18 @@ Examples:
   tidelock prune";
 
 pub(super) const DOCTOR: &str = "\
+Tries everything that a night needs on small objects of its own below .tidelock/ of each target, and
+what a thief could do with the keys at hand. Takes its objects away again, if the keys may; on the
+backup they are locked for a day, so with the writer's keys some stay. Changes no setting.
+
+Exits 0 if all that is needed works, 2 for wrong keys or settings, 4 for a vault without versioning
+and lock, 5 where the keys could destroy the backup or lifecycle rules could, 7 without a network.
+
 Examples:
-  tidelock doctor";
+  tidelock doctor
+  tidelock doctor -n                      only what can be seen without a write
+  tidelock doctor --backup-to s3://my-photos-vault/library --backup-profile writer
+  tidelock doctor --json | jq -r 'select(.result == \"fail\") | .message'";
 
 pub(super) const POLICY: &str = "\
 One JSON document for both targets, valid on AWS and MinIO. The writer, which runs every night, can

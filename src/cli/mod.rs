@@ -104,8 +104,8 @@ enum Verb {
         #[arg(long, value_name = "NAME")]
         provider: Option<String>,
     },
-    /// Probe the stores
-    #[command(hide = true, after_help = help::DOCTOR)]
+    /// Find out what the stores and the keys at hand really do
+    #[command(after_help = help::DOCTOR)]
     Doctor,
     /// Print a least-privilege policy
     #[command(after_help = help::POLICY)]

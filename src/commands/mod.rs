@@ -1,6 +1,7 @@
 //! One file a verb: wiring, no logic.
 
 pub mod diff;
+pub mod doctor;
 pub mod history;
 pub mod init;
 pub mod ls;
@@ -164,7 +165,7 @@ pub async fn dispatch(
         Command::Verify(args) => verify::run(settings, &args, rows, &events, &stop).await,
         Command::Renew => renew::run(settings, &events, &stop).await,
         Command::Prune => prune::run(settings, &now, &events, &stop).await,
-        Command::Doctor => not_available("doctor"),
+        Command::Doctor => doctor::run(settings, rows, &events, &stop).await,
         Command::Policy(args) => policy::run(settings, &args, rows, &events),
         Command::RecoveryCard => not_available("recovery-card"),
     }

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::reading::backup_settings;
-use crate::engine::lease::{Holder, Lease};
+use crate::engine::lease::{Before, Holder, Lease};
 use crate::engine::prune::{Freed, Prune, Pruned};
 use crate::engine::run::connect_backup;
 use crate::engine::stop::Stop;
@@ -51,7 +51,8 @@ async fn attempt(
         let holder = Holder::new("tidelock prune")?;
         let lease = Lease::take(client.clone(), &holder).await?;
         let pruned = prune.run(async || lease.check().await).await;
-        let released = lease.release(None, true).await;
+        let clean = lease.before() != Before::Unclean;
+        let released = lease.release(None, clean).await;
         let pruned = pruned?;
         released?;
         pruned

@@ -58,7 +58,7 @@ impl Backup {
         let transfers = settings.run.transfers;
         let options = ConnectOptions { transfers };
         let store = S3Store::connect(&backup.target, &backup.connection, options).await?;
-        let pace = Arc::new(Pace::new(transfers, settings.run.bwlimit));
+        let pace = Arc::new(Pace::of(&settings.run));
         let retrier = Retrier::new(pace, stop.clone(), PATIENCE_AT_FIRST);
         // Wrong keys and networks that are gone show up with the first answer.
         retrier.run(|| store.now()).await?;

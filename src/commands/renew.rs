@@ -3,7 +3,7 @@
 use super::Outcome;
 use super::noting::note_lost;
 use super::reading::backup_settings;
-use crate::engine::lease::{Holder, Lease};
+use crate::engine::lease::{Before, Holder, Lease};
 use crate::engine::renewal::{By, Renewal, renew};
 use crate::engine::run::{connect_backup, consent};
 use crate::engine::stop::Stop;
@@ -30,8 +30,9 @@ async fn attempt(settings: &Settings, events: &Events, stop: &Stop) -> Result<Ou
     events.send(Event::Phase("renew"));
     let check = async || lease.check().await;
     let renewed = renew(&versions, &vault, how, By::Locks, transfers, events, check).await;
-    // Clean: whatever was extended, nothing was left behind that nobody names.
-    let released = lease.release(None, true).await;
+    // Whatever was extended, nothing was left behind that nobody names; a run before may have.
+    let clean = lease.before() != Before::Unclean;
+    let released = lease.release(None, clean).await;
     let renewed = renewed?;
     released?;
     note_lost(settings, &renewed.lost, events).await;

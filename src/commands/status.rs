@@ -6,8 +6,10 @@ use crate::engine::kept::Kept;
 use crate::engine::status::{Mirrored, Protection, mirrored, protection};
 use crate::engine::stop::Stop;
 use crate::model::{
-    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, Time,
+    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, StoreErrorKind,
+    Summary, Time,
 };
+use crate::plan::harm_to_backup;
 use crate::report::{Rows, show_bytes, show_count, show_elapsed};
 use jiff::ZonedDateTime;
 use serde::Serialize;
@@ -69,7 +71,8 @@ async fn attempt(
     let protection = protection(&kept, how, time);
     let row = backup_row(&kept, &protection, &backup.vault.target().to_string(), time);
     rows.row(&row, || backup_text(&row, now));
-    let errors = risks(&kept, &protection, time, settings.run.max_age);
+    let mut errors = risks(&kept, &protection, time, settings.run.max_age);
+    errors.extend(lifecycle(&backup, events).await?);
     for finding in kept.findings().iter().filter(|it| it.is_warning()) {
         events.send(Event::Warning(crate::engine::verify::describe(finding)));
     }
@@ -189,6 +192,33 @@ fn sync_text(row: &SyncRow) -> String {
         show_count(row.missing),
         show_count(row.extra)
     )
+}
+
+/// Rules by which the bucket itself would expire or archive what snapshots need. Not every key may
+/// read them, and not every store has them.
+async fn lifecycle(backup: &Backup, events: &Events) -> Result<Vec<Failure>> {
+    let rules = match backup.vault.store().lifecycle().await {
+        Ok(rules) => rules,
+        Err(error) if error.kind.is_transient() => return Err(error.into()),
+        Err(error) => {
+            let why = if error.kind == StoreErrorKind::Denied {
+                "these keys may not read them (s3:GetLifecycleConfiguration)".to_owned()
+            } else {
+                error.to_string()
+            };
+            let text = format!("lifecycle rules of the vault were not looked at: {why}");
+            events.send(Event::Note(text));
+            return Ok(Vec::new());
+        }
+    };
+    let harm = harm_to_backup(&rules, backup.vault.target()).into_iter();
+    Ok(harm
+        .map(|harm| Failure {
+            path: backup.vault.store().place(),
+            stage: "status",
+            message: format!("{}; {}", harm.text, harm.advice),
+        })
+        .collect())
 }
 
 /// Whatever needs a person.

@@ -18,7 +18,6 @@ use std::time::Duration;
 
 /// Read and checked, but acted on by a later version only.
 const NOT_YET: &[&str] = &[
-    "backup.via",
     "cloud_files",
     "library.cloud_files",
     "metrics_file",
@@ -243,6 +242,9 @@ fn keep(values: &Values) -> KeepPolicy {
     given
 }
 
+/// Requests in flight, at most, where their number finds its own level.
+const MOST_TRANSFERS: usize = 64;
+
 fn run(values: &Values, environment: &Environment) -> Result<RunSettings> {
     let defaults = RunSettings::default();
     let switch = |id: &str| values.switch(id).unwrap_or(false);
@@ -263,7 +265,8 @@ fn run(values: &Values, environment: &Environment) -> Result<RunSettings> {
             )
         })?,
         dry_run: switch("dry_run"),
-        transfers: transfers.unwrap_or(defaults.transfers),
+        transfers: transfers.unwrap_or(MOST_TRANSFERS),
+        adapt_transfers: transfers.is_none(),
         memory: values.number("memory").unwrap_or(defaults.memory),
         bwlimit: values.number("bwlimit").filter(|&rate| rate > 0),
         allow_empty: switch("allow_empty"),

@@ -41,6 +41,27 @@ impl Client {
     /// # Errors
     /// The last error once patience has run out.
     pub async fn create_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
+        self.create_by(key, || self.store.create_upload(key, attributes))
+            .await
+    }
+
+    /// The same for parts that the store copies.
+    ///
+    /// # Errors
+    /// The last error once patience has run out.
+    pub async fn create_copy_upload(
+        &self,
+        key: &str,
+        attributes: &Attributes,
+    ) -> StoreResult<String> {
+        self.create_by(key, || self.store.create_copy_upload(key, attributes))
+            .await
+    }
+
+    async fn create_by<Fut>(&self, key: &str, create: impl Fn() -> Fut) -> StoreResult<String>
+    where
+        Fut: Future<Output = StoreResult<String>>,
+    {
         let mut attempts = self.retrier.attempts();
         let mut uncertain = false;
         loop {
@@ -49,8 +70,7 @@ impl Client {
                     self.abandon(key, &upload.upload_id).await;
                 }
             }
-            let created = self.store.create_upload(key, attributes);
-            let error = match self.retrier.once(created).await {
+            let error = match self.retrier.once(create()).await {
                 Ok(upload_id) => return Ok(upload_id),
                 Err(error) => error,
             };

@@ -58,7 +58,7 @@ impl MirrorWriter {
         if let Some(path) = self.keys.key_of(path).path_metadata {
             metadata.push((PATH_METADATA.to_owned(), path));
         }
-        metadata.push(("mtime".to_owned(), time::to_decimal_seconds(mtime)));
+        metadata.push(mtime_of(mtime));
         metadata.extend(blake3.map(|hex| ("blake3".to_owned(), hex)));
         Attributes {
             content_type: content_type(path),
@@ -197,6 +197,31 @@ impl MirrorWriter {
             .await
     }
 
+    /// Gives an object that holds the right content the file's time, unless it has it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn keep_time(
+        &self,
+        path: &RelPath,
+        mtime: Time,
+        content: Content,
+        etag: &str,
+    ) -> StoreResult<Placed> {
+        let head = self.look(&self.key(path)).await?;
+        let Some(head) = head.filter(|head| head.etag == etag) else {
+            return Ok(Placed::Mismatch);
+        };
+        let has_it = head.metadata.contains(&mtime_of(mtime));
+        if has_it || content.size > MAX_COPY {
+            if !has_it {
+                tracing::warn!(%path, "too large for a copy: the mirror's object keeps its time");
+            }
+            return Ok(Placed::Done(head.etag));
+        }
+        self.touch(path, mtime, content, etag).await
+    }
+
     /// Deletes an object that the plan saw with this ETag.
     ///
     /// # Errors
@@ -304,7 +329,12 @@ fn changed(error: &StoreError) -> bool {
     )
 }
 
-fn content_type(path: &RelPath) -> Option<String> {
+fn mtime_of(mtime: Time) -> (String, String) {
+    ("mtime".to_owned(), time::to_decimal_seconds(mtime))
+}
+
+/// The MIME type that a name suggests: browsers that look into a bucket go by it.
+pub fn content_type(path: &RelPath) -> Option<String> {
     let name = path.segments().last()?;
     let name = String::from_utf8_lossy(name);
     mime_guess::from_path(name.as_ref())

@@ -3,6 +3,7 @@
 pub mod buffers;
 pub mod client;
 pub mod diff;
+pub mod doctor;
 pub mod history;
 pub mod host;
 pub mod kept;
@@ -24,5 +25,6 @@ pub mod steady;
 pub mod stop;
 pub mod tally;
 pub mod transfer;
+pub mod unfinished;
 pub mod verify;
 pub mod versions;

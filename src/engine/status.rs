@@ -10,7 +10,7 @@ use crate::plan::restore::Selection;
 use crate::plan::{Renewable, due_now};
 use crate::snapshot::{Loaded, Vault};
 use futures::stream::StreamExt;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
 
 /// The backup's side.
@@ -69,13 +69,23 @@ pub struct Mirrored {
     pub extra: u64,
 }
 
+/// Chunks have a thousand entries on average, as a listing's page has.
+const CHUNKS_IN_A_RANGE: usize = 8;
+
 /// Compares one listing of the mirror with a snapshot.
 ///
 /// # Errors
 /// Either store's, and a chunk that can't be read.
 pub async fn mirrored(client: &Client, vault: &Vault, latest: &Loaded) -> Result<Mirrored> {
     let base = KeyBase::new(client.target.listing_prefix());
-    let listing = Listing::read(client).await?;
+    let first = latest.snapshot.manifest.iter().map(|chunk| &chunk.first);
+    let keys = first
+        .step_by(CHUNKS_IN_A_RANGE)
+        .skip(1)
+        .map(|path| base.key_of(path).key);
+    let splits: BTreeSet<String> = keys.collect();
+    let splits: Vec<String> = splits.into_iter().collect();
+    let listing = Listing::read(client, &splits).await?;
     let strangers = listing.foreign.len() as u64;
     let long = listing.long.into_values();
     let long = long.map(|object| (object.key, (object.etag, object.size)));

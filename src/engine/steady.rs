@@ -3,8 +3,8 @@
 use crate::engine::retry::Retrier;
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
 use crate::store::{
-    Attributes, BucketInfo, ByteRange, Complete, Copy, Fetched, Head, ListRequest, Object, Page,
-    Part, Put, Store, Upload, Version, Written,
+    Attributes, BucketInfo, ByteRange, Complete, Copy, CopySource, Fetched, Head, ListRequest,
+    Object, Page, Part, PartCopy, Put, Site, Store, Upload, Version, Written, lifecycle,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -55,6 +55,10 @@ impl Store for Steady {
         self.store.bucket()
     }
 
+    fn site(&self) -> Site {
+        self.store.site()
+    }
+
     fn conditional_writes(&self) -> bool {
         self.store.conditional_writes()
     }
@@ -70,7 +74,9 @@ impl Store for Steady {
     async fn put(&self, put: Put) -> StoreResult<Written> {
         let mut attempts = self.retrier.attempts();
         loop {
-            match self.store.put(put.clone()).await {
+            let answer = self.store.put(put.clone()).await;
+            self.retrier.pace().learn(&answer);
+            match answer {
                 Err(error) if !error.kind.may_have_happened() => attempts.pause(error).await?,
                 answer => return answer,
             }
@@ -79,6 +85,18 @@ impl Store for Steady {
 
     async fn copy(&self, copy: Copy) -> StoreResult<Written> {
         self.store.copy(copy).await
+    }
+
+    async fn head_source(&self, source: &CopySource, region: &str) -> StoreResult<Head> {
+        self.again(|| self.store.head_source(source, region)).await
+    }
+
+    async fn create_copy_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
+        self.store.create_copy_upload(key, attributes).await
+    }
+
+    async fn copy_part(&self, part: &PartCopy) -> StoreResult<Part> {
+        self.again(|| self.store.copy_part(part)).await
     }
 
     async fn create_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
@@ -178,6 +196,10 @@ impl Store for Steady {
 
     async fn expire_noncurrent(&self, prefix: &str, days: i32) -> StoreResult<()> {
         self.store.expire_noncurrent(prefix, days).await
+    }
+
+    async fn lifecycle(&self) -> StoreResult<Vec<lifecycle::Rule>> {
+        self.again(|| self.store.lifecycle()).await
     }
 }
 

@@ -1,12 +1,17 @@
 //! Writing locked versions to the backup target, each content once.
 
+mod copies;
+
+pub use copies::Copied;
+
 use crate::engine::client::Client;
+use crate::engine::mirror::content_type;
 use crate::model::{
-    Content, Crc64, Error, Mode, RelPath, Result, Retention, StoreError, StoreErrorKind,
-    StoreResult, Stored, Time,
+    Content, Error, Mode, RelPath, Result, Retention, StoreError, StoreErrorKind, StoreResult,
+    Stored, Time,
     key::{KeyBase, PATH_METADATA},
 };
-use crate::store::{Attributes, Complete, Condition, Copy, Put, Written};
+use crate::store::{Attributes, Complete, Condition, Put, Written};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -119,7 +124,7 @@ impl Versions {
         }
         metadata.extend(blake3.map(|hex| ("blake3".to_owned(), hex)));
         Ok(Attributes {
-            content_type: None,
+            content_type: content_type(path),
             metadata,
             retention: Some(self.full_lock().await?),
             storage_class: self.storage_class.clone(),
@@ -144,7 +149,7 @@ impl Versions {
             condition: Condition::Always,
         };
         let written = self
-            .write_once(&key, size, content.crc64nvme, || async {
+            .write_once(&key, content, || async {
                 self.client.retrier.pace().bandwidth(size).await;
                 self.client.store.put(put.clone()).await
             })
@@ -168,41 +173,18 @@ impl Versions {
     ///
     /// # Errors
     /// The store's; `Refused` where it does not keep the lock.
-    pub async fn complete(&self, complete: Complete, crc: Crc64) -> Result<Locked> {
+    pub async fn complete(&self, complete: Complete, content: Content) -> Result<Locked> {
+        self.complete_as(complete, content, Way::Multipart).await
+    }
+
+    async fn complete_as(&self, complete: Complete, content: Content, way: Way) -> Result<Locked> {
         let key = complete.key.clone();
         let written = self
-            .write_once(&key, complete.size, crc, || async {
+            .write_once(&key, content, || async {
                 self.client.store.complete_upload(complete.clone()).await
             })
             .await?;
-        self.finish(key, written, None, Way::Multipart).await
-    }
-
-    /// Copies a content from the sync target, where both are on one store and these credentials
-    /// may read it.
-    ///
-    /// # Errors
-    /// The store's; `PreconditionFailed` where the source has changed.
-    pub async fn copy(
-        &self,
-        path: &RelPath,
-        source: crate::store::CopySource,
-        content: Content,
-    ) -> Result<Locked> {
-        let key = self.key(path);
-        let attributes = self.attributes(path, Some(content.blake3.to_hex())).await?;
-        let retention = attributes.retention;
-        let copy = Copy {
-            source,
-            key: key.clone(),
-            attributes,
-        };
-        let written = self
-            .write_once(&key, content.size, content.crc64nvme, || async {
-                self.client.store.copy(copy.clone()).await
-            })
-            .await?;
-        self.finish(key, written, retention, Way::Copy).await
+        self.finish(key, written, None, way).await
     }
 
     /// Whether a version may be there that nobody knows of: the next run has to look for it.
@@ -211,20 +193,14 @@ impl Versions {
     }
 
     /// Sends a write until its outcome is known. Where it can't be told, that is noted.
-    async fn write_once<F, Fut>(
-        &self,
-        key: &str,
-        size: u64,
-        crc: Crc64,
-        write: F,
-    ) -> StoreResult<Wrote>
+    async fn write_once<F, Fut>(&self, key: &str, content: Content, write: F) -> StoreResult<Wrote>
     where
         F: Fn() -> Fut,
         Fut: Future<Output = StoreResult<Written>> + Send,
     {
         let mut uncertain = false;
         let written = self
-            .write_until_known(key, size, crc, write, &mut uncertain)
+            .write_until_known(key, content, write, &mut uncertain)
             .await;
         if uncertain && written.is_err() {
             self.unresolved.store(true, Ordering::Relaxed);
@@ -235,8 +211,7 @@ impl Versions {
     async fn write_until_known<F, Fut>(
         &self,
         key: &str,
-        size: u64,
-        crc: Crc64,
+        content: Content,
         write: F,
         uncertain: &mut bool,
     ) -> StoreResult<Wrote>
@@ -248,7 +223,7 @@ impl Versions {
         loop {
             let error = match self.client.retrier.once(write()).await {
                 Ok(written) => match written.crc64nvme {
-                    Some(theirs) if theirs != crc => return Err(self.damaged(key)),
+                    Some(theirs) if theirs != content.crc64nvme => return Err(self.damaged(key)),
                     _ => return Ok(Wrote::Now(written)),
                 },
                 Err(error) => error,
@@ -260,7 +235,7 @@ impl Versions {
             let pause = attempts.pause(error).await;
             if *uncertain
                 && (pause.is_ok() || gone)
-                && let Some(written) = self.look_up(key, size, crc).await?
+                && let Some(written) = self.look_up(key, content).await?
             {
                 tracing::info!(key, ?kind, "a write with unknown outcome had succeeded");
                 return Ok(Wrote::Found(written));
@@ -278,23 +253,30 @@ impl Versions {
         }
     }
 
-    /// A version of exactly this key with this content, whoever wrote it.
+    /// A version of exactly this key with this content, whoever wrote it. Where the store has no
+    /// checksum of it, the BLAKE3 counts that it was given: whoever gives one has had the store's
+    /// word for the bytes before.
     ///
     /// # Errors
     /// The store's.
-    pub async fn look_up(&self, key: &str, size: u64, crc: Crc64) -> StoreResult<Option<Written>> {
+    pub async fn look_up(&self, key: &str, content: Content) -> StoreResult<Option<Written>> {
+        let blake3 = content.blake3.to_hex();
         for version in self.client.versions_of(key).await? {
-            if version.delete_marker || version.size != size {
+            if version.delete_marker || version.size != content.size {
                 continue;
             }
             let id = version.version_id;
             let head = self.client.call(|store| store.head(key, Some(&id))).await?;
-            if head.crc64nvme == Some(crc) {
-                let (etag, version_id) = (head.etag, Some(id));
+            let mut metadata = head.metadata.iter();
+            let is_it = match head.crc64nvme {
+                Some(theirs) => theirs == content.crc64nvme,
+                None => metadata.any(|(name, value)| name == "blake3" && *value == blake3),
+            };
+            if is_it {
                 return Ok(Some(Written {
-                    etag,
-                    version_id,
-                    crc64nvme: Some(crc),
+                    etag: head.etag,
+                    version_id: Some(id),
+                    crc64nvme: head.crc64nvme,
                 }));
             }
         }
@@ -307,7 +289,7 @@ impl Versions {
     /// The store's.
     pub async fn take_over(&self, path: &RelPath, content: Content) -> Result<Option<Locked>> {
         let key = self.key(path);
-        let Some(written) = self.look_up(&key, content.size, content.crc64nvme).await? else {
+        let Some(written) = self.look_up(&key, content).await? else {
             return Ok(None);
         };
         self.finish(key, Wrote::Found(written), None, Way::Multipart)

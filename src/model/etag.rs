@@ -65,6 +65,26 @@ impl Expected {
     }
 }
 
+/// The ETag of an object made of parts that have these, in this order; none where one of them is no
+/// MD5.
+pub fn of_parts<'a>(etags: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut sums = Md5::new();
+    let mut count = 0;
+    for etag in etags {
+        let digest: [u8; 16] = HEXLOWER.decode(etag.as_bytes()).ok()?.try_into().ok()?;
+        sums.update(digest);
+        count += 1;
+    }
+    Some(format!("{}-{count}", HEXLOWER.encode(&sums.finalize())))
+}
+
+/// Whether an object with `etag`, copied in parts of the length that its own have, is one with
+/// `copied`: the same, or where it was no multipart upload the ETag of its single part.
+pub fn is_of_copy(copied: &str, etag: &str) -> bool {
+    let single = || of_parts(std::iter::once(etag));
+    !etag.is_empty() && (copied == etag || single().is_some_and(|single| single == copied))
+}
+
 /// The part sizes that would give an object of `size` bytes exactly `count` parts.
 fn part_sizes(size: u64, count: u64) -> Vec<u64> {
     if count == 0 || size == 0 {
@@ -207,6 +227,21 @@ mod tests {
             assert!(matches(&expected, &bytes), "{part}");
             assert!(!matches(&expected, &bytes[1..]), "{part}");
         }
+    }
+
+    #[test]
+    fn a_copy_in_parts_is_known_by_the_etags_of_its_parts() {
+        let (abc, abd) = (
+            "900150983cd24fb0d6963f7d28e17f72",
+            "4911e516e5aa21d327512e0c8b197616",
+        );
+        let one = of_parts([abc].into_iter()).expect("an ETag");
+        let two = of_parts([abc, abd].into_iter()).expect("an ETag");
+        assert!(one.ends_with("-1") && two.ends_with("-2"), "{one} {two}");
+        assert_ne!(Some(&two), of_parts([abd, abc].into_iter()).as_ref());
+        assert_eq!(of_parts(["no MD5"].into_iter()), None);
+        assert!(is_of_copy(&two, &two) && is_of_copy(&one, abc) && is_of_copy(abc, abc));
+        assert!(!is_of_copy(&one, abd) && !is_of_copy(&two, abc) && !is_of_copy("", ""));
     }
 
     #[test]

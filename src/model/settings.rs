@@ -187,8 +187,10 @@ pub struct RunSettings {
     pub state_dir: PathBuf,
     /// Print the plan, touch nothing.
     pub dry_run: bool,
-    /// Requests in flight over both targets.
+    /// Requests in flight over both targets, at most.
     pub transfers: usize,
+    /// Nobody has said how many: as many as serve best, up to `transfers`.
+    pub adapt_transfers: bool,
     /// Bytes for part buffers.
     pub memory: u64,
     /// Bytes a second over both targets.
@@ -213,6 +215,7 @@ impl Default for RunSettings {
             state_dir: PathBuf::new(),
             dry_run: false,
             transfers: 16,
+            adapt_transfers: false,
             memory: 256 << 20,
             bwlimit: None,
             allow_empty: false,

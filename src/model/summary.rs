@@ -76,6 +76,8 @@ pub struct Summary {
     pub backup: Option<BackupSummary>,
     /// Absent where nothing was restored.
     pub restore: Option<RestoreSummary>,
+    /// Why new content was sent to both targets, where it was.
+    pub twice: Option<String>,
     /// Everything that went wrong, by name.
     pub errors: Vec<Failure>,
 }

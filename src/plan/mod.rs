@@ -7,11 +7,13 @@ mod decide;
 mod guard;
 mod keep;
 mod kind;
+mod lifecycle;
 mod night;
 mod policy;
 mod renew;
 pub mod restore;
 mod sweep;
+mod via;
 
 pub use change::{
     ChangeGuard, FLOOR_CHANGE, Look, after_backup, change_refusal, check_change, may_exceed,
@@ -22,7 +24,9 @@ pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_ste
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
 pub use keep::{Candidate, keep};
 pub use kind::{HEAD, Head, has_known_kind};
+pub use lifecycle::{Harm, drops_old_versions, harm_to_backup, harm_to_mirror};
 pub use night::{NightShare, share_of_night};
 pub use policy::{Role, Scope, b2_commands, policy};
 pub use renew::{Renewable, due_now, renew_due};
 pub use sweep::{GRACE, Naming, Sweep, sweep};
+pub use via::{ViaStep, ViaView, via_answered, via_step};

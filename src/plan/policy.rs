@@ -10,7 +10,7 @@ use std::time::Duration;
 /// For whom a policy is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
-    /// The nightly job: `run`, `sync`, `backup`, `renew`. It can destroy nothing of the backup.
+    /// The nightly job: `run`, `sync`, `backup`, `renew`, `doctor`. It can destroy nothing of the backup.
     Writer,
     /// `restore`, `pull`, `ls` and their like.
     Reader,
@@ -65,7 +65,8 @@ fn sync(role: Role, target: &Target, statements: &mut Vec<Value>) {
     let mut bucket = vec!["s3:GetBucketLocation", "s3:ListBucket"];
     let mut objects = vec!["s3:GetObject"];
     if role == Role::Writer {
-        bucket.extend(["s3:GetBucketVersioning", "s3:ListBucketMultipartUploads"]);
+        bucket.extend(["s3:GetBucketVersioning", "s3:GetLifecycleConfiguration"]);
+        bucket.push("s3:ListBucketMultipartUploads");
         objects.extend(["s3:PutObject", "s3:DeleteObject"]);
         objects.extend(["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]);
     }
@@ -84,7 +85,10 @@ fn backup(role: Role, target: &Target, mode: Mode, longest: Duration, statements
         "s3:GetBucketObjectLockConfiguration",
     ]);
     match role {
-        Role::Writer => bucket.push("s3:ListBucketMultipartUploads"),
+        Role::Writer => bucket.extend([
+            "s3:GetLifecycleConfiguration",
+            "s3:ListBucketMultipartUploads",
+        ]),
         Role::Auditor => bucket.push("s3:GetLifecycleConfiguration"),
         Role::Reader | Role::Pruner => {}
     }
@@ -112,8 +116,10 @@ fn backup(role: Role, target: &Target, mode: Mode, longest: Duration, statements
             statements.extend(lock(&own, mode, longest));
             // MinIO asks for DeleteObject, AWS for DeleteObjectVersion.
             let delete = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
-            let folders = ["files/", "manifests/", "snapshots/", "locks/"];
-            let folders = folders.map(|folder| below(target, folder));
+            let data = ["files/", "manifests/", "snapshots/", "locks/"];
+            let mut folders = data.map(|folder| below(target, folder)).to_vec();
+            // What `doctor` had to leave.
+            folders.push(below(target, ".tidelock/doctor-"));
             statements.push(allow("PruneVersions", &delete, &folders));
         }
     }

@@ -83,6 +83,8 @@ pub(super) fn summary(exit: ExitCode, elapsed: Duration, summary: &Summary) -> V
     }
     if let Some(part) = &summary.backup {
         lines.extend(backup(part).map(|line| format!("backup    {line}")));
+        let twice = summary.twice.as_deref();
+        lines.extend(twice.map(|why| format!("          sent to each target: {}", plain(why))));
         lines.extend(snapshot(part));
     }
     if let Some(part) = &summary.restore {

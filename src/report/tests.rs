@@ -70,6 +70,7 @@ fn summary() -> Summary {
             ..BackupSummary::default()
         }),
         restore: None,
+        twice: None,
         errors: vec![Failure {
             path: "a/b".to_owned(),
             stage: "read",

@@ -21,6 +21,11 @@ pub struct Found {
 /// A content that is somewhere: as a version, or in the mirror alone.
 const PLACED: &str = "(key IS NOT NULL OR sync_etag IS NOT NULL)";
 
+/// `+` keeps SQLite from the index by size and time, which is of no use where a library has many
+/// files of one size.
+const SAME: &str = "substr(blake3, 1, 8) = ?1 AND blake3 = ?2 AND +size = ?3";
+const LIKE: &str = "size = ?1 AND mtime = ?2 AND mtime_ns = ?3 AND blake3 IS NOT NULL";
+
 /// At most so many places of one content are looked at: empty files may be many.
 const SAME_CONTENT: usize = 16;
 
@@ -72,15 +77,31 @@ impl State {
         .map(|count| count as u64)
     }
 
+    /// Every so manieth path of the base, in the order of their bytes; none where it has not so
+    /// many.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn every(&self, nth: usize) -> Result<Vec<RelPath>> {
+        self.read(|conn| {
+            let sql = "SELECT path FROM (SELECT path, row_number() OVER (ORDER BY path) AS place
+                       FROM base) WHERE place % ?1 = 0";
+            let mut statement = conn.prepare_cached(sql)?;
+            let paths = statement.query_map([nth.max(1) as i64], |row| {
+                row.get::<_, Vec<u8>>(0).map(RelPath::new)
+            })?;
+            paths.collect()
+        })
+    }
+
     /// Where a content is stored, the base's places first, at most a few. Only rows that name a
     /// version of it.
     ///
     /// # Errors
     /// The disk's.
     pub fn find_content(&self, blake3: &Blake3, size: u64) -> Result<Vec<Found>> {
-        let filter = "substr(blake3, 1, 8) = ?1 AND blake3 = ?2 AND size = ?3";
         let parameters = (&blake3.0[..8], &blake3.0[..], size as i64);
-        self.find(filter, parameters)
+        self.find(SAME, parameters)
     }
 
     /// Files of this size and mtime, whatever their path: candidates for a renamed file, the
@@ -89,26 +110,13 @@ impl State {
     /// # Errors
     /// The disk's.
     pub fn find_like(&self, size: u64, mtime: Time) -> Result<Vec<Found>> {
-        let filter = "size = ?1 AND mtime = ?2 AND mtime_ns = ?3 AND blake3 IS NOT NULL";
         let parameters = (size as i64, seconds(mtime), nanoseconds(mtime));
-        self.find(filter, parameters)
+        self.find(LIKE, parameters)
     }
 
     fn find<P: Params + Clone>(&self, filter: &str, parameters: P) -> Result<Vec<Found>> {
-        let mut found = self.select(
-            &format!(
-                "SELECT {COLUMNS}, 1 FROM base WHERE {filter} AND {PLACED}
-                 LIMIT {SAME_CONTENT}"
-            ),
-            parameters.clone(),
-        )?;
-        found.extend(self.select(
-            &format!(
-                "SELECT {COLUMNS}, 0 FROM pending WHERE {filter} AND {PLACED}
-                 AND change = {STORE} LIMIT {SAME_CONTENT}"
-            ),
-            parameters,
-        )?);
+        let mut found = self.select(&in_base(filter), parameters.clone())?;
+        found.extend(self.select(&in_pending(filter), parameters)?);
         Ok(found)
     }
 
@@ -127,24 +135,32 @@ impl State {
     }
 }
 
+fn in_base(filter: &str) -> String {
+    format!("SELECT {COLUMNS}, 1 FROM base WHERE {filter} AND {PLACED} LIMIT {SAME_CONTENT}")
+}
+
+fn in_pending(filter: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, 0 FROM pending WHERE {filter} AND {PLACED}
+         AND change = {STORE} LIMIT {SAME_CONTENT}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::state::tests::support::state;
 
     #[test]
-    fn no_search_goes_through_the_whole_table() {
+    fn each_search_goes_by_the_index_that_is_meant_for_it() {
         let (state, _dir) = state();
-        for filter in [
-            "substr(blake3, 1, 8) = ?1 AND blake3 = ?2",
-            "size = ?1 AND mtime = ?2 AND blake3 IS NOT NULL",
+        for (filter, index) in [
+            (SAME, "_content (<expr>=?)"),
+            (LIKE, "_like (size=? AND mtime=?)"),
         ] {
-            for table in ["base", "pending"] {
-                let plan = explain(&state, &format!("SELECT * FROM {table} WHERE {filter}"));
-                assert!(
-                    plan.contains("SEARCH") && !plan.contains("SCAN"),
-                    "{table}: {plan}"
-                );
+            for sql in [in_base(filter), in_pending(filter)] {
+                let plan = explain(&state, &sql);
+                assert!(plan.contains(index), "{sql}: {plan}");
             }
         }
     }
@@ -155,7 +171,7 @@ mod tests {
             .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
             .unwrap();
         let lines = statement
-            .query_map([rusqlite::types::Null; 2], |row| row.get::<_, String>(3))
+            .query_map([rusqlite::types::Null; 3], |row| row.get::<_, String>(3))
             .unwrap();
         lines.map(Result::unwrap).collect::<Vec<_>>().join("\n")
     }

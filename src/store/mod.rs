@@ -3,6 +3,7 @@
 //! [`s3`] speaks to real stores; [`listing`] reads whole listings and refuses broken ones; the
 //! hidden `model` is a store in memory for property tests, held to the same contract.
 
+pub mod lifecycle;
 pub mod listing;
 #[doc(hidden)]
 pub mod model;
@@ -79,6 +80,31 @@ pub struct Copy {
     pub key: String,
     /// The rest.
     pub attributes: Attributes,
+}
+
+/// A range of an object that the store copies as a part of an upload.
+#[derive(Clone, Debug)]
+pub struct PartCopy {
+    /// Full key of the upload.
+    pub key: String,
+    /// The upload's id.
+    pub upload_id: String,
+    /// From 1.
+    pub number: i32,
+    /// From where.
+    pub source: CopySource,
+    /// Which bytes of it.
+    pub range: ByteRange,
+}
+
+/// Where a store is: what two buckets must have in common for one to be copied to the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Site {
+    /// The endpoint with its region, or AWS's partition. Between two that differ nothing can be
+    /// copied.
+    pub place: String,
+    /// Within AWS's partition copies go from region to region, but the transfer is billed.
+    pub region: String,
 }
 
 /// What the store says that it holds after a write.
@@ -283,6 +309,9 @@ pub trait Store: Send + Sync + 'static {
     /// The bucket's name.
     fn bucket(&self) -> &str;
 
+    /// Where the bucket is.
+    fn site(&self) -> Site;
+
     /// Whether conditions are checked by the store itself, in the same request. Where they are
     /// not, two writers can both find theirs fulfilled; a store that was never asked says true.
     fn conditional_writes(&self) -> bool {
@@ -301,6 +330,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Copies an object within the store. Fails with `PreconditionFailed` if the source changed.
     async fn copy(&self, copy: Copy) -> StoreResult<Written>;
+
+    /// Asks about the source of a copy with this store's credentials; its bucket may lie in another
+    /// `region` of the same site. Shows whether it may be read, and that both mean the same bucket.
+    async fn head_source(&self, source: &CopySource, region: &str) -> StoreResult<Head>;
+
+    /// Begins a multipart upload whose parts are copied; they carry CRC64NVME unless the store was
+    /// found not to compute it for copied parts. The lock is fixed here.
+    async fn create_copy_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String>;
+
+    /// Copies a part within the store. The same number may be copied again; the last one counts.
+    /// Fails with `PreconditionFailed` if the source changed, and with `Unsupported` where the
+    /// upload must be begun anew, for parts without a checksum.
+    async fn copy_part(&self, part: &PartCopy) -> StoreResult<Part>;
 
     /// Begins a multipart upload whose parts carry CRC64NVME. The lock is fixed here.
     async fn create_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String>;
@@ -378,4 +420,7 @@ pub trait Store: Send + Sync + 'static {
     /// Lets noncurrent versions below the prefix expire after so many days (for a sync bucket of
     /// a provider that always versions).
     async fn expire_noncurrent(&self, prefix: &str, days: i32) -> StoreResult<()>;
+
+    /// The bucket's lifecycle rules that are in force; none on a store that has no such thing.
+    async fn lifecycle(&self) -> StoreResult<Vec<lifecycle::Rule>>;
 }

@@ -43,6 +43,7 @@ impl Modelled {
         let stores = Stores {
             sync: Some(mirror),
             backup: Some(Arc::clone(&vault) as Arc<dyn Store>),
+            ..Stores::default()
         };
         Self {
             library,

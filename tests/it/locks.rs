@@ -67,6 +67,7 @@ impl World {
         let stores = Stores {
             sync: None,
             backup: Some(Arc::clone(&self.store) as Arc<dyn Store>),
+            ..Stores::default()
         };
         let stop = Stop::default();
         run_on(

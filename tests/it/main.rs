@@ -16,6 +16,7 @@ mod support;
 
 mod cli;
 mod contract;
+mod doctor;
 mod fault_table;
 mod faults;
 mod faults_clock;
@@ -37,3 +38,5 @@ mod restore;
 mod resume;
 mod s3;
 mod snapshot;
+mod tls;
+mod via;

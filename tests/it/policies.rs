@@ -36,7 +36,7 @@ fn mc(store: &TestStore, arguments: &[&str]) {
 }
 
 /// The store as a user sees it who has the policy of a role.
-fn user(store: &TestStore, role: &str, targets: &[&str]) -> TestStore {
+pub(crate) fn user(store: &TestStore, role: &str, targets: &[&str]) -> TestStore {
     let printed = store.tidelock("policy").arg(role).args(targets).output();
     let printed = printed.unwrap();
     assert!(printed.status.success(), "{printed:?}");

@@ -90,6 +90,7 @@ impl World {
         let stores = Stores {
             sync: None,
             backup: Some(Arc::clone(&self.store) as Arc<dyn Store>),
+            ..Stores::default()
         };
         let ended = run_on(
             &settings,

@@ -3,6 +3,7 @@
 use crate::hooked::Trouble;
 use proptest::prelude::*;
 use tidelock::engine::run::Which;
+use tidelock::model::Via;
 
 /// Paths that histories use, awkward ones among them.
 pub(crate) const PATHS: &[&[u8]] = &[
@@ -100,6 +101,9 @@ pub(crate) struct Job {
     /// `sync --without-backup`
     pub(crate) without_backup: bool,
     pub(crate) transfers: usize,
+    pub(crate) via: Via,
+    /// Objects of more bytes are copied in parts.
+    pub(crate) in_parts_above: u64,
 }
 
 impl Job {
@@ -111,6 +115,8 @@ impl Job {
             checksum: false,
             without_backup: false,
             transfers: 1,
+            via: Via::Auto,
+            in_parts_above: u64::MAX,
         }
     }
 
@@ -145,7 +151,11 @@ fn job() -> impl Strategy<Value = Job> {
         prop::bool::weighted(0.05),
         prop_oneof![Just(1_usize), Just(3)],
     );
-    (which, flags).prop_map(|(which, flags)| {
+    let via = (
+        prop_oneof![2 => Just(Via::Auto), 1 => Just(Via::Upload), 1 => Just(Via::Copy)],
+        prop_oneof![Just(u64::MAX), Just(1_u64), Just(0)],
+    );
+    (which, flags, via).prop_map(|(which, flags, (via, in_parts_above))| {
         let (max_delete, allow_empty, checksum, without_backup, transfers) = flags;
         Job {
             which,
@@ -154,6 +164,8 @@ fn job() -> impl Strategy<Value = Job> {
             checksum,
             without_backup: without_backup && which == Which::Sync,
             transfers,
+            via,
+            in_parts_above,
         }
     })
 }

@@ -8,8 +8,8 @@ use tidelock::engine::stop::{Stop, Why};
 use tidelock::model::{Crc64, Requests, Retention, StoreError, StoreErrorKind, StoreResult, Time};
 use tidelock::store::model::ModelStore;
 use tidelock::store::{
-    Attributes, BucketInfo, ByteRange, Complete, Copy, Fetched, Head, ListRequest, Object, Page,
-    Part, Put, Store, Upload, Version, Written,
+    Attributes, BucketInfo, ByteRange, Complete, Copy, CopySource, Fetched, Head, ListRequest,
+    Object, Page, Part, PartCopy, Put, Site, Store, Upload, Version, Written, lifecycle,
 };
 use tokio::sync::Notify;
 
@@ -151,12 +151,12 @@ impl Hooked {
                 }
                 Err(error(StoreErrorKind::UnknownOutcome))
             }
-            // Nothing can be asked of a store whose copies know no condition of their destination.
+            // Nothing can be asked of a store whose copies know no condition of their destination, on the mirror.
             Trouble::Meddle {
                 at: then,
                 key: theirs,
                 body,
-            } if *then == at && operation != "CopyObject" => {
+            } if *then == at && !(self.is_mirror && operation == "CopyObject") => {
                 put_plainly(&self.hooks.mirror, theirs, body).await;
                 self.audited(operation, key, request).await
             }
@@ -182,7 +182,7 @@ impl Hooked {
         if self.is_mirror && destroys && !key.contains("/.tidelock/lease") {
             return self.audited_on_mirror(operation, key, request).await;
         }
-        if !self.is_mirror && operation == "PutObject" && key.starts_with("lib/files/") {
+        if !self.is_mirror && destroys && key.starts_with("lib/files/") {
             return self.audited_on_vault(key, request).await;
         }
         request.await
@@ -271,6 +271,9 @@ impl Store for Hooked {
     fn bucket(&self) -> &str {
         self.inner.bucket()
     }
+    fn site(&self) -> Site {
+        self.inner.site()
+    }
     async fn now(&self) -> StoreResult<Time> {
         self.inner.now().await
     }
@@ -284,6 +287,18 @@ impl Store for Hooked {
     async fn copy(&self, copy: Copy) -> StoreResult<Written> {
         let key = copy.key.clone();
         self.around("CopyObject", &key, self.inner.copy(copy)).await
+    }
+    async fn head_source(&self, source: &CopySource, region: &str) -> StoreResult<Head> {
+        let request = self.inner.head_source(source, region);
+        self.around("HeadObject", &source.key, request).await
+    }
+    async fn create_copy_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
+        let request = self.inner.create_copy_upload(key, attributes);
+        self.around("CreateMultipartUpload", key, request).await
+    }
+    async fn copy_part(&self, part: &PartCopy) -> StoreResult<Part> {
+        let request = self.inner.copy_part(part);
+        self.around("UploadPartCopy", &part.key, request).await
     }
     async fn create_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
         let request = self.inner.create_upload(key, attributes);
@@ -377,5 +392,10 @@ impl Store for Hooked {
     }
     async fn expire_noncurrent(&self, _: &str, _: i32) -> StoreResult<()> {
         panic!("a run changed a bucket")
+    }
+    async fn lifecycle(&self) -> StoreResult<Vec<lifecycle::Rule>> {
+        let request = self.inner.lifecycle();
+        self.around("GetBucketLifecycleConfiguration", "", request)
+            .await
     }
 }

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tidelock::engine::run::{Ended, Stores, Which, run_on};
+use tidelock::engine::run::{Ended, Stores, run_on};
 use tidelock::engine::stop::Stop;
 use tidelock::model::key::KeyBase;
 use tidelock::model::{
     BackupSettings, Connection, Error, Events, KeepPolicy, LibrarySettings, Limit, Mode,
-    MtimePolicy, RelPath, RunSettings, Settings, SyncSettings, Target, Time, Via,
+    MtimePolicy, RelPath, RunSettings, Settings, SyncSettings, Target, Time,
 };
 use tidelock::state::State;
 use tidelock::store::model::ModelStore;
@@ -254,7 +254,7 @@ impl World {
                 retention: RETENTION,
                 renew_below: RENEW_BELOW,
                 accept_irrevocable: false,
-                via: Via::Upload,
+                via: job.via,
                 storage_class: None,
                 sse: None,
                 keep: KeepPolicy::default(),
@@ -277,7 +277,7 @@ impl World {
         let library = tree::read(self.library.path());
         let settings = self.settings(job);
         self.promises.before(&library);
-        let (ended, hooks) = self.execute(&settings, job.which, trouble.clone());
+        let (ended, hooks) = self.execute(&settings, job, trouble.clone());
         if !matches!(trouble, Trouble::None | Trouble::Meddle { .. }) {
             // The lease of whoever died, or could not give it back, is stale by then.
             self.advance(Duration::from_secs(16 * 60));
@@ -296,7 +296,7 @@ impl World {
     fn execute(
         &self,
         settings: &Settings,
-        which: Which,
+        job: Job,
         trouble: Trouble,
     ) -> (Option<Ended>, Arc<Hooks>) {
         let stop = Stop::default();
@@ -311,12 +311,13 @@ impl World {
         let stores = Stores {
             sync: side(&self.mirror, true),
             backup: side(&self.vault, false),
+            copy_in_parts_above: Some(job.in_parts_above),
         };
         let (state, at_death) = (self.folder("state"), self.folder("at-death"));
         let runtime = runtime();
         let ended = runtime.block_on(async {
             tokio::select! {
-                ended = run_on(settings, which, &stores, Events::none(), stop) => Some(ended),
+                ended = run_on(settings, job.which, &stores, Events::none(), stop) => Some(ended),
                 () = hooks.dead.notified() => {
                     // A process that is killed writes nothing more.
                     replace(&at_death, Some(&state));
@@ -337,7 +338,7 @@ impl World {
         let settings = self.settings(job);
         let away = self.library.path().with_extension("away");
         fs::rename(self.library.path(), &away).unwrap();
-        let (ended, hooks) = self.execute(&settings, job.which, Trouble::None);
+        let (ended, hooks) = self.execute(&settings, job, Trouble::None);
         fs::rename(&away, self.library.path()).unwrap();
         self.promises.check_unplugged(&ended.unwrap(), &hooks);
     }

@@ -25,6 +25,7 @@ mod running;
 mod servers;
 mod store;
 mod tree;
+mod user;
 mod vault;
 
 pub(crate) use bucket::{Bucket, Version, url_decode};
@@ -38,6 +39,7 @@ pub(crate) use running::{Running, SLOW};
 pub(crate) use servers::{StoreKind, rclone};
 pub(crate) use store::{Lock, TestStore, stores};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
+pub(crate) use user::User;
 
 use std::future::Future;
 

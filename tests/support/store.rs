@@ -31,6 +31,8 @@ pub(crate) struct TestStore {
     pub(crate) endpoint: String,
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
+    /// `[backup] via` of all commands; tests of another way name it.
+    pub(crate) via: &'static str,
     home: Arc<TempDir>,
 }
 
@@ -55,8 +57,14 @@ impl TestStore {
             endpoint,
             access_key,
             secret_key,
+            via: "upload",
             home: new_home(),
         })
+    }
+
+    /// The same store, where new content goes to the backup target in this way.
+    pub(crate) fn via(self, via: &'static str) -> Self {
+        Self { via, ..self }
     }
 
     /// The same store seen from a fresh machine: no state, no configuration.
@@ -151,6 +159,7 @@ impl TestStore {
             .env("AWS_ACCESS_KEY_ID", &self.access_key)
             .env("AWS_SECRET_ACCESS_KEY", &self.secret_key)
             .env("AWS_REGION", REGION)
+            .env("TIDELOCK_BACKUP_VIA", self.via)
             // No look for an instance's metadata service, which takes seconds where there is none.
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .current_dir(self.home());

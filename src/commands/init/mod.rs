@@ -1,4 +1,4 @@
-//! `init`: makes or accepts the buckets and writes `tidelock.toml`.
+//! `init`: makes or accepts the buckets, writes `tidelock.toml` and tries what it has made.
 //!
 //! Asked twice, it changes nothing the second time. An answer to a question is a flag that came
 //! late: the settings are read again with it, so that it is checked like any other.
@@ -10,7 +10,7 @@ mod questions;
 mod steps;
 mod template;
 
-use crate::commands::Outcome;
+use crate::commands::{Outcome, doctor};
 use crate::config::{self, Environment, Flags, Needs};
 use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE_AT_FIRST, Retrier};
@@ -65,8 +65,20 @@ pub async fn init(args: Args, events: Events, stop: Stop) -> Outcome {
         _ = stop.wait() => Err(Error::Interrupted),
         ended = set_up(&settings, &file, &events, stop.clone()) => ended,
     };
-    match ended {
+    // Outside of the race against a stop, since it takes its probes away when it is stopped.
+    let tested = match ended {
+        Ok(()) if !settings.run.dry_run => {
+            Box::pin(doctor::after_init(&settings, &events, &stop)).await
+        }
+        ended => ended,
+    };
+    match tested {
         Ok(()) => {
+            events.send(Event::Note(
+                "ready; look at what the first run would do with `tidelock run -n`, then: \
+                 tidelock run"
+                    .to_owned(),
+            ));
             if interactive {
                 events.send(Event::Note(keys::advice(&settings)));
             }
@@ -109,10 +121,6 @@ async fn set_up(
     }
     events.send(Event::Note(file.write(settings.run.dry_run)?));
     if left.is_empty() {
-        events.send(Event::Note(
-            "ready; look at what the first run would do with `tidelock run -n`, then: tidelock run"
-                .to_owned(),
-        ));
         return Ok(());
     }
     Err(Error::Usage(format!(

@@ -12,6 +12,7 @@ mod record;
 mod tests;
 
 use crate::engine::client::Client;
+use crate::engine::unfinished::Unfinished;
 use crate::model::{Error, Result, Side, StoreErrorKind, Time};
 use crate::store::Condition;
 use record::{Found, Record};
@@ -83,10 +84,8 @@ struct HeldState {
 /// # Errors
 /// The store's.
 pub async fn read_settled(client: &Client) -> Result<Vec<String>> {
-    Ok(object::look(client)
-        .await?
-        .map(Found::settled)
-        .unwrap_or_default())
+    let found = object::look(client).await?;
+    Ok(found.map(Found::legacy).unwrap_or_default().settled)
 }
 
 impl Lease {
@@ -117,8 +116,8 @@ impl Lease {
                 Some(found) if found.is_clean() => Before::Clean,
                 Some(_) => Before::Unclean,
             };
-            let settled = found.map(Found::settled).unwrap_or_default();
-            let record = Record::new(holder, now, settled);
+            let legacy = found.map(Found::legacy).unwrap_or_default();
+            let record = Record::new(holder, now, legacy);
             if let Some(etag) = object::write(&client, &record, condition).await? {
                 confirm(&client, &record).await?;
                 return Ok(Self::held(client, record, etag, before));
@@ -174,9 +173,25 @@ impl Lease {
         self.held.client.side
     }
 
+    /// The object's key and ETag, as this run has written it.
+    pub async fn object(&self) -> (String, String) {
+        let etag = self.held.state.lock().await.etag.clone();
+        (object::key(&self.held.client), etag)
+    }
+
     /// The sync targets into which a run has ended with 0, as earlier leases handed them on.
     pub async fn settled(&self) -> Vec<String> {
         self.held.state.lock().await.record.settled.clone()
+    }
+
+    /// Unfinished uploads that an earlier run left.
+    pub async fn unfinished(&self) -> Vec<Unfinished> {
+        self.held.state.lock().await.record.unfinished.clone()
+    }
+
+    /// Sets what [`release`](Self::release) hands on of this run's unfinished uploads.
+    pub async fn leave(&self, unfinished: Vec<Unfinished>) {
+        self.held.state.lock().await.record.unfinished = unfinished;
     }
 
     /// Gives the lease back: the sync target's object is deleted, the backup target's overwritten

@@ -1,6 +1,7 @@
 //! What a lease says, and what may be done with it.
 
 use crate::engine::host::Process;
+use crate::engine::unfinished::Unfinished;
 use crate::model::{Error, Result, Time};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -72,10 +73,20 @@ pub(super) struct Record {
     /// The sync targets that a run has ended with 0 into; handed on from lease to lease.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<String>,
+    /// What the next run can go on with; handed on likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// What is handed on from lease to lease.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Legacy {
+    pub settled: Vec<String>,
+    pub unfinished: Vec<Unfinished>,
 }
 
 impl Record {
-    pub(super) fn new(holder: &Holder, now: Time, settled: Vec<String>) -> Self {
+    pub(super) fn new(holder: &Holder, now: Time, legacy: Legacy) -> Self {
         let process = holder.process.clone();
         Self {
             holder: holder.what.clone(),
@@ -89,7 +100,8 @@ impl Record {
             renewed: now,
             released: false,
             clean: false,
-            settled,
+            settled: legacy.settled,
+            unfinished: legacy.unfinished,
         }
     }
 
@@ -164,7 +176,12 @@ impl Found {
     }
 
     /// What is handed on to the next lease.
-    pub(super) fn settled(self) -> Vec<String> {
-        self.record.map(|record| record.settled).unwrap_or_default()
+    pub(super) fn legacy(self) -> Legacy {
+        self.record
+            .map(|record| Legacy {
+                settled: record.settled,
+                unfinished: record.unfinished,
+            })
+            .unwrap_or_default()
     }
 }

@@ -75,9 +75,13 @@ impl Run {
             };
         }
         self.events.send(Event::Phase("snapshot"));
-        self.check_leases().await?;
-        self.state.call(|state| state.freeze()).await?;
-        let loaded = self.write(View::Frozen, complete, rescued).await?;
+        let loaded = self
+            .commits(async |run| {
+                run.check_leases().await?;
+                run.state.call(|state| state.freeze()).await?;
+                run.write(View::Frozen, complete, rescued).await
+            })
+            .await?;
         killpoint::reach("snapshot-put");
         let base = self.base_of(&loaded);
         self.state.call(move |state| state.fold(&base)).await?;
@@ -95,8 +99,12 @@ impl Run {
         complete: bool,
     ) -> Result<()> {
         self.renew_for_rescue().await?;
-        self.check_leases().await?;
-        let loaded = self.write(View::Base, complete, rescued).await?;
+        let loaded = self
+            .commits(async |run| {
+                run.check_leases().await?;
+                run.write(View::Base, complete, rescued).await
+            })
+            .await?;
         killpoint::reach("rescue-committed");
         let base = self.base_of(&loaded);
         self.state.call(move |state| state.set_base(&base)).await?;

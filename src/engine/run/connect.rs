@@ -152,7 +152,7 @@ pub async fn connect_backup(
     let connector = Connector {
         settings,
         stores: &stores,
-        pace: Arc::new(Pace::new(settings.run.transfers, settings.run.bwlimit)),
+        pace: Arc::new(Pace::of(&settings.run)),
         events: events.clone(),
         stop: stop.clone(),
     };

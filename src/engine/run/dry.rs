@@ -72,7 +72,11 @@ impl Run {
                 self.planned(&mut all, path, Action::Carry, None, size);
             }
         }
-        let text = format!("dry run, nothing was touched; planned:\n{}", all.lines());
+        let route = self.route_in_words().unwrap_or_default();
+        let text = format!(
+            "dry run, nothing was touched; planned:\n{}{route}",
+            all.lines()
+        );
         self.events.send(Event::Note(text));
         if let DeleteVerdict::Refused { why, override_flag } = verdict {
             self.raise(ExitCode::Refused);
@@ -94,10 +98,11 @@ impl Run {
                 .as_ref()
                 .is_some_and(|k| k.entry.stored.is_some());
         if backs_up && !stored {
-            let action = if moved {
-                Action::Reference
-            } else {
-                Action::Upload
+            let action = match task.mirror {
+                _ if moved => Action::Reference,
+                Mirror::Off => Action::Upload,
+                _ if self.copies.is_some() => Action::Copy,
+                _ => Action::Upload,
             };
             self.planned(all, path, action, Some(Side::Backup), size);
         }

@@ -4,15 +4,15 @@ use super::Run;
 use super::stages::Progress;
 use crate::engine::buffers::Buffers;
 use crate::engine::client::Client;
-use crate::engine::listing::Listing;
+use crate::engine::listing::{self, Listing};
 use crate::engine::memory::known;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::transfer::{Transfer, large_files};
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
 use crate::model::{
-    Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, StoreError, StoreErrorKind,
-    StoreResult,
+    Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, RunSettings, StoreError,
+    StoreErrorKind, StoreResult,
 };
 use crate::plan::{CompareOptions, Comparer, Extra, MirrorObject, Plan, check_empty};
 use crate::state::View;
@@ -47,7 +47,12 @@ impl Run {
         };
         self.events.send(Event::Phase("scan"));
         let sync = self.sync.as_ref().map(|sync| sync.client().clone());
-        let (scanned, listed) = tokio::join!(self.scan(&root, &settings), read_listing(sync));
+        let splits = match &sync {
+            Some(client) => listing::splits(client, &self.state).await?,
+            None => Vec::new(),
+        };
+        let (scanned, listed) =
+            tokio::join!(self.scan(&root, &settings), read_listing(sync, &splits));
         let scanned = match scanned {
             Ok(scanned) => scanned,
             Err(ScanError::Root(problem)) => return Err(self.no_library(problem).await),
@@ -259,6 +264,12 @@ impl Run {
         let run = &self.settings.run;
         let buffers = Buffers::new(run.memory);
         let parallel_parts = run.transfers.min(PARTS_AT_A_TIME);
+        // Whatever is in flight when a run is killed is sent again: a few large parts are enough.
+        let requests = if run.adapt_transfers {
+            RunSettings::default().transfers
+        } else {
+            run.transfers
+        };
         let settings = self.settings.library.as_ref();
         Transfer {
             library,
@@ -270,11 +281,13 @@ impl Run {
                 .as_ref()
                 .filter(|_| self.which.backs_up())
                 .map(|backup| Arc::clone(&backup.versions)),
+            copies: self.copies.clone(),
             backup_counted: false,
             leftovers: self.leftovers,
+            unfinished: Arc::clone(&self.unfinished),
             ignore_mtime: settings.is_some_and(|library| library.mtime == MtimePolicy::Ignore),
             parallel_parts,
-            turns: large_files(run.transfers, parallel_parts),
+            turns: large_files(requests, parallel_parts),
             tally: Arc::clone(&self.tally),
             events: self.events.clone(),
             stop: self.stop.clone(),
@@ -327,9 +340,9 @@ fn lacks(client: &Client, key: &str) -> StoreError {
     }
 }
 
-async fn read_listing(sync: Option<Client>) -> Option<StoreResult<Listing>> {
+async fn read_listing(sync: Option<Client>, splits: &[String]) -> Option<StoreResult<Listing>> {
     match sync {
-        Some(client) => Some(Listing::read(&client).await),
+        Some(client) => Some(Listing::read(&client, splits).await),
         None => None,
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The order is what the promises rest on:
 //!
-//! 1. [`connect`], [`open`], [`stock`]: both targets, their leases, the state, the latest snapshot; nothing is written
-//!    before the backup target has proved versioning and lock.
+//! 1. [`connect`], [`open`], [`via`], [`stock`]: both targets, their leases, the way to the backup, the state, the latest
+//!    snapshot; nothing is written before the backup target has proved versioning and lock.
 //! 2. [`look`]: scan and listing, compared with what is remembered: the plan.
 //! 3. [`change`]: does the night look like ransomware's? Then the backup alone goes on.
 //! 4. [`rescue`]: foreign content of the mirror that is to be overwritten becomes a locked version,
@@ -27,9 +27,11 @@ mod look;
 mod open;
 mod renew;
 mod rescue;
+mod silence;
 mod stages;
 mod stock;
 mod sweep;
+mod via;
 
 pub use connect::{connect_backup, consent};
 pub use forget::forget_lost;
@@ -39,8 +41,11 @@ use crate::engine::client::Client;
 use crate::engine::lease::Lease;
 use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
+use crate::engine::pace::Pace;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
+use crate::engine::transfer::Copies;
+use crate::engine::unfinished::Unfinished;
 use crate::engine::versions::Versions;
 use crate::model::{Events, ExitCode, Failure, Settings, Time};
 use crate::snapshot::{Claims, Loaded, Vault};
@@ -58,17 +63,29 @@ pub(crate) struct Run {
     memory: Arc<Memory>,
     sync: Option<Arc<MirrorWriter>>,
     backup: Option<Backup>,
+    /// Requests in flight over both targets.
+    pace: Arc<Pace>,
     leases: Vec<Lease>,
+    /// How new content gets to the backup target.
+    route: via::Route,
+    /// The way by copies, where that is it.
+    copies: Option<Arc<Copies>>,
+    /// For tests: larger objects are copied in parts.
+    copy_in_parts_above: Option<u64>,
     /// No run into the sync target has ended with 0 yet.
     first_run: bool,
     /// Earlier runs may have left versions and uploads that no snapshot and no state names.
     leftovers: bool,
+    /// What another machine has sent of unfinished uploads.
+    unfinished: Arc<Vec<Unfinished>>,
     /// The state had nothing when it was opened.
     fresh_state: bool,
     /// Why the next snapshot is suspect, where it is.
     suspect: Option<String>,
     /// The guard's finding that this night looks like ransomware.
     suspicion: Option<change::Suspicion>,
+    /// A commit was given up before its answer: whether it happened is for the next run to see.
+    unsure: bool,
     /// What the exit code is so far.
     exit: ExitCode,
 }

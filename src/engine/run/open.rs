@@ -3,11 +3,13 @@
 use super::Run;
 use super::connect::Connector;
 use super::stages::{Progress, Stores, Which};
+use super::via::Route;
 use crate::engine::lease::{Before, Holder, Lease};
 use crate::engine::memory::Memory;
 use crate::engine::pace::Pace;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
+use crate::engine::unfinished::{Unfinished, all_that_fits};
 use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Time, killpoint};
 use crate::state::{Opened, State, StateHandle, StateKey, state_file};
 use std::path::PathBuf;
@@ -23,11 +25,11 @@ impl Run {
         stop: Stop,
     ) -> Result<Self> {
         check_settings(settings, which)?;
-        let pace = Arc::new(Pace::new(settings.run.transfers, settings.run.bwlimit));
+        let pace = Arc::new(Pace::of(&settings.run));
         let connector = Connector {
             settings,
             stores,
-            pace,
+            pace: Arc::clone(&pace),
             events: events.clone(),
             stop: stop.clone(),
         };
@@ -52,17 +54,23 @@ impl Run {
             which,
             events,
             stop,
+            pace,
             tally: Arc::new(Tally::default()),
             state,
             memory,
             sync,
             backup,
             leases: Vec::new(),
+            route: Route::Open,
+            copies: None,
+            copy_in_parts_above: stores.copy_in_parts_above,
             first_run: true,
             leftovers: false,
+            unfinished: Arc::default(),
             fresh_state: fresh,
             suspect: None,
             suspicion: None,
+            unsure: false,
             exit: ExitCode::Done,
         })
     }
@@ -110,18 +118,18 @@ impl Run {
         }
         killpoint::reach("closing");
         let named = self.has_named_all(progress) && self.has_no_uploads().await;
-        for lease in std::mem::take(&mut self.leases) {
+        let leases = std::mem::take(&mut self.leases);
+        let (this, settled) = (&*self, settled.as_deref());
+        let releases = leases.iter().map(|lease| async move {
             // What a run that died has left is looked for only where versions are written.
-            let clean = if progress.wrote && self.which.backs_up() {
+            let clean = if progress.wrote && this.which.backs_up() {
                 named
             } else {
                 lease.before() != Before::Unclean && (named || !progress.wrote)
             };
-            if let Err(error) = lease.release(settled.as_deref(), clean).await {
-                tracing::warn!(%error, "a lease could not be given back; it will be taken over");
-            }
-            killpoint::reach("lease-released");
-        }
+            this.release(lease, settled, clean).await;
+        });
+        futures::future::join_all(releases).await;
         if let Err(error) = self.state.clone().close().await {
             self.fail("state", "state", error.to_string());
             self.raise(ExitCode::Failed);
@@ -130,6 +138,37 @@ impl Run {
 }
 
 impl Run {
+    /// Gives a lease back; after a stop, nobody waits long for it.
+    async fn release(&self, lease: &Lease, settled: Option<&str>, clean: bool) {
+        let released = async {
+            lease.leave(self.unfinished_uploads().await).await;
+            lease.release(settled, clean).await
+        };
+        if let Err(error) = self.stop.cuts(released).await {
+            tracing::warn!(%error, "a lease could not be given back; it will be taken over");
+        }
+        killpoint::reach("lease-released");
+    }
+
+    /// For the next run, should it be on another machine.
+    async fn unfinished_uploads(&self) -> Vec<Unfinished> {
+        let own = self.state.call(|state| {
+            let uploads = state.uploads()?.into_iter();
+            let with_parts = uploads.map(|upload| {
+                let parts = state.parts_of(&upload.id)?;
+                Ok(Unfinished::of(upload, &parts))
+            });
+            with_parts.collect::<Result<Vec<_>>>()
+        });
+        let own = own.await.unwrap_or_default();
+        // This run may not have come to what earlier ones have left.
+        let earlier = self
+            .unfinished
+            .iter()
+            .filter(|_| self.exit != ExitCode::Done);
+        all_that_fits(own.into_iter().chain(earlier.cloned()))
+    }
+
     /// Whether no upload is to go on in the next run: on another machine, only the lease can say
     /// that there may be one.
     async fn has_no_uploads(&self) -> bool {

@@ -296,7 +296,7 @@ impl Run {
             size: head.size,
             condition: Condition::Always,
         };
-        let locked = versions.complete(complete, crc).await?;
+        let locked = versions.complete(complete, content).await?;
         self.count_rescued(content);
         Ok(Some((content, locked)))
     }

@@ -9,10 +9,6 @@ use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Su
 use crate::plan::{DeleteVerdict, Plan, Task};
 use crate::store::Store;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The last checkpoint of a run that was stopped may take so long.
-const LAST_COMMIT: Duration = Duration::from_secs(20);
 
 /// Which targets take part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +60,8 @@ pub struct Stores {
     pub sync: Option<Arc<dyn Store>>,
     /// In place of the backup target's.
     pub backup: Option<Arc<dyn Store>>,
+    /// Objects of more bytes than this are copied in parts, not only those of over 5 GiB.
+    pub copy_in_parts_above: Option<u64>,
 }
 
 /// Runs a command from the first look to the release of the leases.
@@ -147,12 +145,14 @@ impl Run {
         let stop = self.stop.clone();
         stop.cuts(self.take_leases()).await?;
         killpoint::reach("leases-taken");
+        stop.cuts(self.choose_route()).await?;
         stop.cuts(self.take_stock()).await?;
         killpoint::reach("stock-taken");
         let ended = self.stages(progress).await;
         if let Err(error) = &ended
             && progress.wrote
             && goes_on(error)
+            && !self.unsure
         {
             self.last_checkpoint().await;
         }
@@ -207,7 +207,7 @@ impl Run {
         killpoint::reach("deleted");
         progress.refusal = self.suspect_refusal().or(progress.refusal.take());
         self.settle_lost(progress).await?;
-        self.sweep(&batch.failed).await?;
+        stop.cuts(self.sweep(&batch.failed)).await?;
         killpoint::reach("swept");
         self.conclude(progress, doubt);
         progress.concluded = true;
@@ -259,24 +259,15 @@ impl Run {
     }
 
     async fn wave(&mut self, transfer: &Arc<Transfer>, tasks: Vec<Task>) -> Result<Batch> {
-        let jobs = self.settings.run.transfers;
+        let pace = Arc::clone(&self.pace);
         let transfer = Arc::clone(transfer);
-        run_batch(&transfer, tasks, jobs, async || {
-            self.checkpoint_if_due().await
-        })
+        run_batch(
+            &transfer,
+            tasks,
+            || pace.limit(),
+            async || self.checkpoint_if_due().await,
+        )
         .await
-    }
-
-    /// Commits what is stored so far, so that the next run, here or elsewhere, goes on from it; not
-    /// for long, since someone waits for the end.
-    async fn last_checkpoint(&mut self) {
-        let why = match tokio::time::timeout(LAST_COMMIT, self.checkpoint()).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the store did not answer in time".to_owned(),
-        };
-        let message = format!("no checkpoint could be committed: {why}");
-        self.fail("snapshot", "snapshot", message);
     }
 
     /// What failed because nobody waited for it any more is told as the stop that it was.
@@ -302,6 +293,7 @@ impl Run {
     async fn summary(&self, progress: &Progress) -> Summary {
         let mut summary = Summary {
             errors: self.tally.failures(),
+            twice: self.twice(),
             ..Summary::default()
         };
         summary.library = progress

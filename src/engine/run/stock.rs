@@ -6,6 +6,7 @@ use crate::model::{Event, Identity, Result, Side};
 use crate::snapshot::{Claims, Loaded, read_ledger};
 use crate::state::{Base, Row, Standing};
 use futures::StreamExt;
+use std::sync::Arc;
 
 /// Chunks fetched at a time when the state is rebuilt.
 const CHUNKS_AT_A_TIME: usize = 4;
@@ -49,6 +50,13 @@ impl Run {
         }
         self.first_run = !self.is_settled().await?;
         self.leftovers = self.may_have_leftovers();
+        if let Some(lease) = self
+            .leases
+            .iter()
+            .find(|lease| lease.side() == Side::Backup)
+        {
+            self.unfinished = Arc::new(lease.unfinished().await);
+        }
         Ok(())
     }
 

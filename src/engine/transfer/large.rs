@@ -1,14 +1,13 @@
 //! Files of more than one part.
 
+use super::copying::only_sync_failed;
 use super::multipart::{Bytesource, Sending, Session};
 use super::place::{Payload, Places, Placing};
 use super::sessions::Opened;
 use super::source::{Source, part_len};
 use super::{Problem, Transfer};
-use crate::engine::mirror::Placed;
-use crate::engine::versions::Locked;
 use crate::model::etag::Expected;
-use crate::model::{Action, Content, Error, Result, Side, StoreErrorKind, killpoint};
+use crate::model::{Content, Result, Side, StoreErrorKind};
 use crate::plan::{Known, Mirror, Task};
 use crate::store::Condition;
 
@@ -96,18 +95,23 @@ impl Transfer {
     /// Sends a file to both targets while it is read for the first time.
     async fn stream(&self, task: &Task, source: &Source) -> Result<(), Problem> {
         let mut sides = Vec::new();
-        if self.backup.is_some() {
+        let condition = self.mirror_condition(task)?;
+        let once = condition.is_some() && self.copies();
+        if self.backup.is_some() && !once {
             sides.push(Side::Backup);
         }
-        let condition = self.mirror_condition(task)?;
         if condition.is_some() {
             sides.push(Side::Sync);
         }
-        let opened = self
-            .open_sessions(task, part_len(task.seen.size), &sides)
-            .await?;
-        let content = self.send_from_disk(task, source, &opened).await?;
-        self.tally.hashed.one();
+        let mut failed = None;
+        let (opened, content) = match self.send_new(task, source, &sides).await {
+            Err(problem) if once => {
+                // The backup gets the bytes all the same.
+                failed = Some(only_sync_failed(problem)?);
+                self.send_new(task, source, &[Side::Backup]).await?
+            }
+            sent => sent?,
+        };
         let placing = Placing {
             task,
             content,
@@ -120,10 +124,34 @@ impl Transfer {
             .await
             .map_err(Problem::state)?;
         let stored = stored.filter(|known| known.entry.stored.is_some());
-        let (backup, sync) = self
-            .complete(&placing, &opened.sessions, condition, stored)
+        let places = match condition.filter(|_| failed.is_none()) {
+            Some(condition) if once && stored.is_none() => {
+                let bytes = Bytesource::File(source);
+                self.complete_once(&placing, &opened, condition, bytes)
+                    .await?
+            }
+            condition => self.complete(&placing, &opened, condition, stored).await?,
+        };
+        self.conclude(&placing, places).await?;
+        match failed {
+            Some(error) => Err(Problem::on(Side::Sync)(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a file that is read for the first time; nothing is completed.
+    async fn send_new(
+        &self,
+        task: &Task,
+        source: &Source,
+        sides: &[Side],
+    ) -> Result<(Opened, Content), Problem> {
+        let opened = self
+            .open_sessions(task, part_len(task.seen.size), sides)
             .await?;
-        self.conclude(&placing, Places { backup, sync }).await
+        let content = self.send_from_disk(task, source, &opened).await?;
+        self.tally.hashed.one();
+        Ok((opened, content))
     }
 
     /// On which condition a large file may be sent to the mirror at once. What the plan could not
@@ -150,7 +178,9 @@ impl Transfer {
         upload: bool,
         condition: Option<Condition>,
     ) -> Result<Places, Problem> {
-        let task = placing.task;
+        if let Some(condition) = condition.clone().filter(|_| upload && self.copies()) {
+            return self.send_parts_once(placing, bytes, condition).await;
+        }
         let mut sides = Vec::new();
         if upload {
             sides.push(Side::Backup);
@@ -158,8 +188,20 @@ impl Transfer {
         if condition.is_some() {
             sides.push(Side::Sync);
         }
+        let opened = self.send_known(placing, bytes, &sides).await?;
+        self.complete(placing, &opened, condition, None).await
+    }
+
+    /// Sends parts whose content is known; nothing is completed.
+    pub(super) async fn send_known(
+        &self,
+        placing: &Placing<'_>,
+        bytes: Bytesource<'_>,
+        sides: &[Side],
+    ) -> Result<Opened, Problem> {
+        let task = placing.task;
         let opened = self
-            .open_sessions(task, part_len(task.seen.size), &sides)
+            .open_sessions(task, part_len(task.seen.size), sides)
             .await?;
         let content = match bytes {
             Bytesource::File(source) => self.send_from_disk(task, source, &opened).await?,
@@ -171,10 +213,7 @@ impl Transfer {
                 .map_err(Problem::state)?;
             return Err(Problem::Changed);
         }
-        let (backup, sync) = self
-            .complete(placing, &opened.sessions, condition, None)
-            .await?;
-        Ok(Places { backup, sync })
+        Ok(opened)
     }
 
     /// Sends all parts from disk, and makes sure that they are of one state of the file.
@@ -239,119 +278,4 @@ impl Transfer {
         }
         Ok(())
     }
-
-    /// Completes the uploads. Where the content turns out to be stored already, the backup's
-    /// upload is given up instead: nothing is locked twice.
-    async fn complete(
-        &self,
-        placing: &Placing<'_>,
-        sessions: &[Session],
-        condition: Option<Condition>,
-        stored: Option<Known>,
-    ) -> Result<(Option<Locked>, Option<Placed>), Problem> {
-        let session = |side| sessions.iter().find(|session| session.client.side == side);
-        let backup = async {
-            let session = session(Side::Backup)?;
-            Some(self.complete_version(placing, session, stored).await)
-        };
-        let sync = async {
-            let (session, condition) = (session(Side::Sync)?, condition?);
-            Some(self.complete_object(placing, session, condition).await)
-        };
-        let (backup, sync) = tokio::join!(backup, sync);
-        if purged(&backup) || purged(&sync) {
-            return Err(self.start_over(placing, sessions, backup, sync).await);
-        }
-        let (backup, referenced) = match backup {
-            Some(Ok((locked, true))) => (None, Some(locked)),
-            Some(Ok((locked, false))) => (Some(Ok(locked)), None),
-            Some(Err(error)) => (Some(Err(error)), None),
-            None => (None, None),
-        };
-        let places = self.settle(placing, backup, sync).await?;
-        Ok((places.backup.or(referenced), places.sync))
-    }
-
-    /// One target has dropped its upload or parts of it. What the other has is not sent to it
-    /// again: a version is remembered, an object may be overwritten as long as it is this one.
-    async fn start_over(
-        &self,
-        placing: &Placing<'_>,
-        sessions: &[Session],
-        backup: Option<Result<(Locked, bool)>>,
-        sync: Option<Result<Placed>>,
-    ) -> Problem {
-        if let Err(error) = self.give_up(sessions).await {
-            return Problem::state(error);
-        }
-        if let Some(Ok((locked, _))) = backup {
-            let known = self.known(placing, Some(locked), None);
-            if let Err(error) = self.memory.remember(known).await {
-                return Problem::state(error);
-            }
-        }
-        Problem::Restart(match sync {
-            Some(Ok(Placed::Done(etag))) => Mirror::Cleared { etag },
-            _ => placing.task.mirror.clone(),
-        })
-    }
-
-    /// The version, and whether it is another path's.
-    async fn complete_version(
-        &self,
-        placing: &Placing<'_>,
-        session: &Session,
-        stored: Option<Known>,
-    ) -> Result<(Locked, bool)> {
-        if let Some(error) = session.failure() {
-            return Err(error.into());
-        }
-        let Some(backup) = &self.backup else {
-            return Err(Error::Failed("no backup target".to_owned()));
-        };
-        let content = placing.content;
-        if let Some(known) = stored
-            && let Some(stored) = known.entry.stored
-        {
-            session.abandon().await;
-            self.forget(session).await?;
-            self.tally.backup_referenced.one();
-            self.tell(placing.task, Action::Reference, Side::Backup);
-            let until = known.locked_until.unwrap_or(crate::model::Time::UNIX_EPOCH);
-            return Ok((Locked { stored, until }, true));
-        }
-        let complete = session.completion(content, Condition::Always);
-        let locked = backup.complete(complete, content.crc64nvme).await?;
-        killpoint::reach("version-completed");
-        self.forget(session).await?;
-        Ok((locked, false))
-    }
-
-    async fn complete_object(
-        &self,
-        placing: &Placing<'_>,
-        session: &Session,
-        condition: Condition,
-    ) -> Result<Placed> {
-        if let Some(error) = session.failure() {
-            return Err(error.into());
-        }
-        let Some(sync) = &self.sync else {
-            return Err(Error::Failed("no sync target".to_owned()));
-        };
-        let complete = session.completion(placing.content, condition);
-        let placed = sync.complete(complete, placing.content.crc64nvme).await?;
-        killpoint::reach("object-completed");
-        if placed == Placed::Mismatch {
-            session.abandon().await;
-        }
-        self.forget(session).await?;
-        Ok(placed)
-    }
-}
-
-/// Whether a Complete failed because the store has dropped the upload or parts of it.
-fn purged<T>(answer: &Option<Result<T>>) -> bool {
-    matches!(answer, Some(Err(Error::Store(error)))
-        if matches!(error.kind, StoreErrorKind::NoSuchUpload | StoreErrorKind::Invalid))
 }

@@ -1,5 +1,7 @@
 //! One file's way: read once, hashed, placed on both targets, remembered.
 
+mod complete;
+mod copying;
 mod large;
 mod multipart;
 mod place;
@@ -9,14 +11,16 @@ mod source;
 mod unread;
 mod workers;
 
+pub use copying::Copies;
 pub use source::{SMALLEST_PART, part_len};
 pub use workers::{Batch, run_batch};
 
 use crate::engine::buffers::Buffers;
 use crate::engine::memory::Memory;
-use crate::engine::mirror::MirrorWriter;
+use crate::engine::mirror::{MirrorWriter, Placed};
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
+use crate::engine::unfinished::Unfinished;
 use crate::engine::versions::Versions;
 use crate::library::{Library, ReadError};
 use crate::model::{
@@ -47,10 +51,14 @@ pub struct Transfer {
     pub sync: Option<Arc<MirrorWriter>>,
     /// The backup target, where it takes part.
     pub backup: Option<Arc<Versions>>,
+    /// New content is sent to the sync target alone, and copied from there by the store.
+    pub copies: Option<Arc<Copies>>,
     /// The backup's part was done and counted before: this is about the mirror.
     pub backup_counted: bool,
     /// Former runs may have left versions and uploads that nothing names.
     pub leftovers: bool,
+    /// What another machine has sent of unfinished uploads.
+    pub unfinished: Arc<Vec<Unfinished>>,
     /// Times mean nothing: an unchanged content keeps the remembered time.
     pub ignore_mtime: bool,
     /// Parts of one file in flight.
@@ -136,8 +144,11 @@ impl Problem {
 }
 
 impl Transfer {
-    /// How many targets take part.
+    /// How many targets the bytes are sent to.
     pub fn sides(&self) -> u64 {
+        if self.copies() {
+            return 1;
+        }
         u64::from(self.sync.is_some()) + u64::from(self.backup.is_some())
     }
 
@@ -225,6 +236,22 @@ impl Transfer {
         self.events.send(Event::Failed(failure.clone()));
         self.tally.fail(failure);
         Ok(Outcome::Failed(task))
+    }
+
+    /// Counts a version that was sent.
+    fn version_sent(&self, placing: &place::Placing<'_>) {
+        self.tally.backup_uploaded.one();
+        self.tally.backup_bytes.add(placing.content.size);
+        self.tell(placing.task, Action::Upload, Side::Backup);
+    }
+
+    /// Counts an object that was sent, unless it was refused.
+    fn object_sent(&self, placing: &place::Placing<'_>, placed: &Placed) {
+        if matches!(placed, Placed::Done(_)) {
+            self.tally.sync_uploaded.one();
+            self.tally.sync_bytes.add(placing.content.size);
+            self.tell(placing.task, Action::Upload, Side::Sync);
+        }
     }
 
     fn tell(&self, task: &Task, action: Action, side: Side) {

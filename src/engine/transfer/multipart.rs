@@ -25,6 +25,8 @@ pub(super) struct Session {
     pub upload_id: String,
     /// Parts that the store had when the session was opened.
     pub there: HashMap<i32, Part>,
+    /// Begun by a run that nothing is known of, so for another state of the file maybe.
+    pub adopted: bool,
     sent: Mutex<Sent>,
 }
 
@@ -45,6 +47,7 @@ pub(super) struct KnownPart {
 }
 
 /// Where a file's bytes come from.
+#[derive(Clone, Copy)]
 pub(super) enum Bytesource<'a> {
     /// From disk.
     File(&'a Source),
@@ -61,8 +64,14 @@ impl Session {
             key,
             upload_id,
             there,
+            adopted: false,
             sent: Mutex::default(),
         }
+    }
+
+    /// The same, begun by an unknown run.
+    pub(super) fn adopted(self, adopted: bool) -> Self {
+        Self { adopted, ..self }
     }
 
     fn sent(&self) -> MutexGuard<'_, Sent> {
@@ -151,7 +160,7 @@ impl Sending<'_> {
     pub(super) async fn send_all(&self) -> Result<Content, Problem> {
         let count = i32::try_from(self.size.div_ceil(self.part_len)).unwrap_or(i32::MAX);
         let going_on = |_: &i32| std::future::ready(self.transfer.stop.requested().is_none());
-        let mut parts: Vec<(i32, KnownPart)> = stream::iter(1..=count)
+        let mut parts: Vec<(i32, KnownPart)> = stream::iter(self.order(count))
             .take_while(going_on)
             .map(|number| async move { Ok::<_, Problem>((number, self.part(number).await?)) })
             .buffer_unordered(self.transfer.parallel_parts.max(1))
@@ -165,6 +174,18 @@ impl Sending<'_> {
         }
         parts.sort_by_key(|(number, _)| *number);
         Ok(self.content(&parts))
+    }
+
+    /// What a target lacks comes first. Parts that an unknown run has sent to all of them are read
+    /// only to be compared and hashed: each time that an upload is cut short before that, their
+    /// reading is saved.
+    fn order(&self, count: i32) -> Vec<i32> {
+        let is_there = |number: &i32| {
+            let mut sessions = self.sessions.iter();
+            sessions.all(|session| session.there.contains_key(number))
+        };
+        let (there, lacking): (Vec<i32>, Vec<i32>) = (1..=count).partition(is_there);
+        lacking.into_iter().chain(there).collect()
     }
 
     async fn part(&self, number: i32) -> Result<KnownPart, Problem> {

@@ -59,6 +59,17 @@ impl Transfer {
             .place_without_bytes(placing, elsewhere.as_ref())
             .await?;
         let sync = self.sync_without_bytes(placing, elsewhere.as_ref()).await?;
+        let backup = match (backup, &sync) {
+            // The object has the content already, so it may be copied from there.
+            (Step::Bytes(()), Step::Done(Some(Placed::Done(etag)))) => {
+                let copied = self.copy_version(placing, etag).await;
+                match copied.map_err(Problem::on(Side::Backup))? {
+                    Some(locked) => Step::Done(Some(locked)),
+                    None => Step::Bytes(()),
+                }
+            }
+            (backup, _) => backup,
+        };
         let upload = matches!(backup, Step::Bytes(()));
         let condition = match &sync {
             Step::Bytes(condition) => Some(condition.clone()),
@@ -112,6 +123,12 @@ impl Transfer {
         upload: bool,
         condition: Option<Condition>,
     ) -> Result<Places, Problem> {
+        let condition = match condition {
+            Some(condition) if upload && self.copies() => {
+                return self.send_whole_once(placing, bytes, condition).await;
+            }
+            condition => condition,
+        };
         let body = bytes.clone();
         let backup = async {
             if upload {
@@ -144,17 +161,6 @@ impl Transfer {
         backup: Option<Result<Locked, Error>>,
         sync: Option<Result<Placed, Error>>,
     ) -> Result<Places, Problem> {
-        let (task, size) = (placing.task, placing.content.size);
-        if matches!(backup, Some(Ok(_))) {
-            self.tally.backup_uploaded.one();
-            self.tally.backup_bytes.add(size);
-            self.tell(task, Action::Upload, Side::Backup);
-        }
-        if matches!(sync, Some(Ok(Placed::Done(_)))) {
-            self.tally.sync_uploaded.one();
-            self.tally.sync_bytes.add(size);
-            self.tell(task, Action::Upload, Side::Sync);
-        }
         let backup = backup.transpose().map_err(Problem::on(Side::Backup))?;
         match sync.transpose() {
             Ok(sync) => Ok(Places { backup, sync }),

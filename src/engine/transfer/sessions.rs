@@ -99,6 +99,7 @@ impl Transfer {
         } else {
             None
         };
+        let adopted = left.is_some();
         let (upload_id, parts) = match left {
             Some(left) => left,
             None => (self.begin(task, side).await?, Vec::new()),
@@ -107,8 +108,21 @@ impl Transfer {
         let row = self
             .upload_row(task, part_len, side, &key, &upload_id, &client)
             .await?;
-        self.memory.state().save_upload(row).await?;
-        Ok(Session::new(client, key, upload_id, parts))
+        self.recall(&row, &parts).await?;
+        Ok(Session::new(client, key, upload_id, parts).adopted(adopted))
+    }
+
+    /// Notes the upload, and what another machine knew of its parts.
+    async fn recall(&self, row: &UploadRow, there: &[Part]) -> Result<()> {
+        self.memory.state().save_upload(row.clone()).await?;
+        let known = self
+            .unfinished
+            .iter()
+            .flat_map(|left| left.parts_of(row, there));
+        for part in known {
+            self.memory.state().add_part(row.id.clone(), part).await?;
+        }
+        Ok(())
     }
 
     /// An upload of this key that the state does not know, from another machine or before the

@@ -69,9 +69,10 @@ impl Transfer {
     ) -> Result<Locked, Error> {
         match &self.backup {
             Some(backup) => {
-                backup
-                    .put(&placing.task.seen.path, bytes, placing.content)
-                    .await
+                let path = &placing.task.seen.path;
+                let locked = backup.put(path, bytes, placing.content).await?;
+                self.version_sent(placing);
+                Ok(locked)
             }
             None => Err(Error::Failed("no backup target".to_owned())),
         }
@@ -86,9 +87,13 @@ impl Transfer {
     ) -> Result<Placed, Error> {
         let seen = &placing.task.seen;
         match &self.sync {
-            Some(sync) => Ok(sync
-                .put(&seen.path, seen.mtime, bytes, placing.content, condition)
-                .await?),
+            Some(sync) => {
+                let placed = sync
+                    .put(&seen.path, seen.mtime, bytes, placing.content, condition)
+                    .await?;
+                self.object_sent(placing, &placed);
+                Ok(placed)
+            }
             None => Err(Error::Failed("no sync target".to_owned())),
         }
     }

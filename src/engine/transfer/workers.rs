@@ -21,7 +21,7 @@ pub struct Batch {
     pub stopped: Option<Why>,
 }
 
-/// Brings files where they belong, `jobs` at a time, in the order given. `between` is called
+/// Brings files where they belong, `jobs()` at a time, in the order given. `between` is called
 /// between two files, at the most once a second: a place for checkpoints.
 ///
 /// On a stop no further file is begun, and what is in flight is dropped after a grace of two
@@ -32,7 +32,7 @@ pub struct Batch {
 pub async fn run_batch<F>(
     transfer: &Arc<Transfer>,
     tasks: Vec<Task>,
-    jobs: usize,
+    jobs: impl Fn() -> usize,
     mut between: F,
 ) -> Result<Batch>
 where
@@ -43,7 +43,7 @@ where
     let mut tasks = tasks.into_iter();
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
-        while running.len() < jobs.max(1)
+        while running.len() < jobs().max(1)
             && transfer.stop.requested().is_none()
             && let Some(task) = tasks.next()
         {

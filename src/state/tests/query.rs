@@ -109,3 +109,14 @@ fn a_page_is_never_empty_before_the_end() {
     }
     assert_eq!(seen, ["00", "01", "02", "49"].map(RelPath::from));
 }
+
+#[test]
+fn every_so_manieth_path_of_the_base_can_be_had() {
+    let (mut state, _dir) = state();
+    let rows: Vec<_> = ["a", "b", "c", "d", "e"]
+        .map(|name| file_row(name.as_bytes(), b"x"))
+        .into();
+    state.put_base_for_test(&rows);
+    assert_eq!(state.every(2).unwrap(), ["b", "d"].map(RelPath::from));
+    assert_eq!(state.every(6).unwrap(), []);
+}

@@ -2,7 +2,9 @@
 
 use super::uploads::Pending;
 use crate::model::{Crc64, Mode, Retention, StoreErrorKind, Time};
-use crate::store::{Attributes, BucketInfo, ByteRange, Condition, Fetched, Head, Written};
+use crate::store::{
+    Attributes, BucketInfo, ByteRange, Condition, CopySource, Fetched, Head, Written,
+};
 use bytes::Bytes;
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
@@ -37,6 +39,8 @@ pub(super) struct Kept {
     pub body: Bytes,
     pub etag: String,
     pub attributes: Attributes,
+    /// The store has no checksum of it.
+    pub unsummed: bool,
 }
 
 impl Kept {
@@ -54,7 +58,13 @@ impl Kept {
             body,
             etag,
             attributes,
+            unsummed: false,
         }
+    }
+
+    /// What the store says of its checksum.
+    fn crc64nvme(&self) -> Option<Crc64> {
+        (!self.unsummed).then(|| Crc64::of(&self.body))
     }
 
     fn is_locked(&self, now: Time) -> bool {
@@ -94,6 +104,17 @@ impl Bucket {
         found
             .filter(|kept| !kept.marker)
             .ok_or(Refusal::of(StoreErrorKind::NotFound, "no such key"))
+    }
+
+    /// The source of a copy, on its condition.
+    pub(super) fn find_source(&self, source: &CopySource) -> Result<&Kept, Refusal> {
+        let kept = self.find(&source.key, source.version_id.as_deref())?;
+        match &source.if_match {
+            Some(etag) if *etag != kept.etag => {
+                refuse(StoreErrorKind::PreconditionFailed, "the source has changed")
+            }
+            _ => Ok(kept),
+        }
     }
 
     pub(super) fn check(&self, key: &str, condition: &Condition) -> Result<(), Refusal> {
@@ -138,7 +159,7 @@ impl Bucket {
         let written = Written {
             etag: kept.etag.clone(),
             version_id: self.info.versioned.then(|| kept.id.clone()),
-            crc64nvme: Some(Crc64::of(&kept.body)),
+            crc64nvme: kept.crc64nvme(),
         };
         self.add(key, kept);
         Ok(written)
@@ -186,7 +207,7 @@ impl Bucket {
             size: kept.body.len() as u64,
             etag: kept.etag.clone(),
             version_id: self.info.versioned.then(|| kept.id.clone()),
-            crc64nvme: Some(Crc64::of(&kept.body)),
+            crc64nvme: kept.crc64nvme(),
             last_modified: kept.at,
             metadata,
             retention: kept.attributes.retention,

@@ -11,8 +11,9 @@ mod uploads;
 
 use crate::model::{Crc64, Requests, Retention, StoreError, StoreErrorKind, StoreResult, Time};
 use crate::store::{
-    Attributes, BucketInfo, ByteRange, Complete, Condition, Copy, Fetched, Head, ListRequest,
-    Object, Page, Part, Put, Store, Upload, Version, Written,
+    Attributes, BucketInfo, ByteRange, Complete, Condition, Copy, CopySource, Fetched, Head,
+    ListRequest, Object, Page, Part, PartCopy, Put, Site, Store, Upload, Version, Written,
+    lifecycle,
 };
 use async_trait::async_trait;
 use bucket::{Bucket, Kept, Refusal, refuse};
@@ -57,6 +58,8 @@ pub struct ModelStore {
     requests: Mutex<Requests>,
     /// As this client says of itself; the model's own conditions always hold.
     conditional_writes: bool,
+    /// Listings begin where they are asked to.
+    start_after: bool,
 }
 
 impl ModelStore {
@@ -92,6 +95,7 @@ impl ModelStore {
             faults: Faults::default(),
             requests: Mutex::new(Requests::new()),
             conditional_writes: true,
+            start_after: true,
         }
     }
 
@@ -100,6 +104,15 @@ impl ModelStore {
     pub fn without_conditional_writes(self) -> Self {
         Self {
             conditional_writes: false,
+            ..self
+        }
+    }
+
+    /// A client of a store that begins each listing at the prefix, as some do.
+    #[must_use]
+    pub fn without_start_after(self) -> Self {
+        Self {
+            start_after: false,
             ..self
         }
     }
@@ -192,6 +205,13 @@ impl Store for ModelStore {
         &self.bucket
     }
 
+    fn site(&self) -> Site {
+        Site {
+            place: format!("model {:p}", Arc::as_ptr(&self.world)),
+            region: String::new(),
+        }
+    }
+
     fn conditional_writes(&self) -> bool {
         self.conditional_writes
     }
@@ -225,15 +245,7 @@ impl Store for ModelStore {
         self.answer("CopyObject", &copy.key, |world| {
             let (now, id) = (world.tick(), world.id("v"));
             let source = &copy.source;
-            let from = bucket_of(world, &source.bucket)?;
-            let kept = from.find(&source.key, source.version_id.as_deref())?;
-            if source
-                .if_match
-                .as_ref()
-                .is_some_and(|etag| *etag != kept.etag)
-            {
-                return refuse(StoreErrorKind::PreconditionFailed, "the source has changed");
-            }
+            let kept = bucket_of(world, &source.bucket)?.find_source(source)?;
             let body = kept.body.clone();
             let etag = bucket::md5_hex(&body);
             let new = Kept::new(id, now, body, etag, copy.attributes.clone());
@@ -245,8 +257,45 @@ impl Store for ModelStore {
         self.answer("CreateMultipartUpload", key, |world| {
             let (now, id) = (world.tick(), world.id("u"));
             let bucket = bucket_of(world, &self.bucket)?;
-            bucket.create_upload(key, &id, now, attributes)?;
+            bucket.create_upload(key, &id, now, attributes, true)?;
             Ok(id)
+        })
+    }
+
+    async fn head_source(&self, source: &CopySource, _: &str) -> StoreResult<Head> {
+        self.answer("HeadObject", &source.key, |world| {
+            let bucket = bucket_of(world, &source.bucket)?;
+            bucket.head(&source.key, source.version_id.as_deref())
+        })
+    }
+
+    /// As MinIO: there are no checksums of copied parts, nor of what is made of them.
+    async fn create_copy_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
+        self.answer("CreateMultipartUpload", key, |world| {
+            let (now, id) = (world.tick(), world.id("u"));
+            let bucket = bucket_of(world, &self.bucket)?;
+            bucket.create_upload(key, &id, now, attributes, false)?;
+            Ok(id)
+        })
+    }
+
+    async fn copy_part(&self, part: &PartCopy) -> StoreResult<Part> {
+        self.answer("UploadPartCopy", &part.key, |world| {
+            let (source, range) = (&part.source, part.range);
+            let kept = bucket_of(world, &source.bucket)?.find_source(source)?;
+            let body = kept.body.clone();
+            if range.last >= body.len() as u64 || range.last < range.first {
+                return refuse(StoreErrorKind::Invalid, "the range lies outside");
+            }
+            let body = body.slice(range.first as usize..=range.last as usize);
+            let crc = Crc64::of(&body);
+            bucket_of(world, &self.bucket)?.upload_part(
+                &part.key,
+                &part.upload_id,
+                part.number,
+                body,
+                crc,
+            )
         })
     }
 
@@ -309,11 +358,13 @@ impl Store for ModelStore {
     }
 
     async fn list(&self, request: &ListRequest) -> StoreResult<Page<Object>> {
+        let mut request = request.clone();
+        request.start_after = request.start_after.filter(|_| self.start_after);
         self.answer("ListObjectsV2", &request.prefix, |world| {
             let page = world.page;
             Ok(pages::objects(
                 bucket_of(world, &self.bucket)?,
-                request,
+                &request,
                 page,
             ))
         })
@@ -397,5 +448,10 @@ impl Store for ModelStore {
 
     async fn expire_noncurrent(&self, prefix: &str, _: i32) -> StoreResult<()> {
         self.within("PutBucketLifecycleConfiguration", prefix, |_, _| Ok(()))
+    }
+
+    async fn lifecycle(&self) -> StoreResult<Vec<lifecycle::Rule>> {
+        let operation = "GetBucketLifecycleConfiguration";
+        self.within(operation, "", |_, _| Ok(Vec::new()))
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Pending {
     key: String,
     begun: Time,
     attributes: Attributes,
+    /// Its parts have checksums.
+    summed: bool,
     parts: BTreeMap<i32, Bytes>,
 }
 
@@ -23,12 +25,14 @@ impl Bucket {
         upload_id: &str,
         now: Time,
         attributes: &Attributes,
+        summed: bool,
     ) -> Result<(), Refusal> {
         self.accepts(attributes, now)?;
         let pending = Pending {
             key: key.to_owned(),
             begun: now,
             attributes: attributes.clone(),
+            summed,
             parts: BTreeMap::new(),
         };
         self.uploads.insert(upload_id.to_owned(), pending);
@@ -50,14 +54,14 @@ impl Bucket {
         body: Bytes,
         crc64nvme: Crc64,
     ) -> Result<Part, Refusal> {
-        self.pending(key, upload_id)?;
+        let summed = self.pending(key, upload_id)?.summed;
         if !(1..=10_000).contains(&number) {
             return refuse(StoreErrorKind::Invalid, "parts count from 1 to 10,000");
         }
         if Crc64::of(&body) != crc64nvme {
             return refuse(StoreErrorKind::Checksum, "the checksum does not match");
         }
-        let part = part_of(number, &body);
+        let part = part_of(number, &body, summed);
         if let Some(pending) = self.uploads.get_mut(upload_id) {
             pending.parts.insert(number, body);
         }
@@ -83,7 +87,9 @@ impl Bucket {
             return refuse(StoreErrorKind::Invalid, "the size does not match");
         }
         self.check(&complete.key, &complete.condition)?;
-        let written = self.write(&complete.key, Kept::new(id, now, body, etag, attributes))?;
+        let mut kept = Kept::new(id, now, body, etag, attributes);
+        kept.unsummed = !pending.summed;
+        let written = self.write(&complete.key, kept)?;
         self.uploads.remove(&complete.upload_id);
         Ok(written)
     }
@@ -109,8 +115,11 @@ impl Bucket {
     }
 
     pub(super) fn parts(&self, key: &str, upload_id: &str) -> Result<Vec<Part>, Refusal> {
-        let parts = self.pending(key, upload_id)?.parts.iter();
-        Ok(parts.map(|(&number, body)| part_of(number, body)).collect())
+        let pending = self.pending(key, upload_id)?;
+        let parts = pending.parts.iter();
+        Ok(parts
+            .map(|(&number, body)| part_of(number, body, pending.summed))
+            .collect())
     }
 }
 
@@ -124,7 +133,7 @@ impl Pending {
         let mut sums = Md5::new();
         for part in parts {
             match self.parts.get(&part.number) {
-                Some(kept) if part_of(part.number, kept).etag == part.etag => {
+                Some(kept) if md5_hex(kept) == part.etag => {
                     body.extend_from_slice(kept);
                     sums.update(Md5::digest(kept));
                 }
@@ -136,11 +145,11 @@ impl Pending {
     }
 }
 
-fn part_of(number: i32, body: &Bytes) -> Part {
+fn part_of(number: i32, body: &Bytes, summed: bool) -> Part {
     Part {
         number,
         etag: md5_hex(body),
-        crc64nvme: Some(Crc64::of(body)),
+        crc64nvme: summed.then(|| Crc64::of(body)),
         size: body.len() as u64,
     }
 }

@@ -12,6 +12,7 @@ pub(super) struct Abilities {
     no_conditions: AtomicBool,
     no_crc64: AtomicBool,
     no_conditional_delete: AtomicBool,
+    no_copied_checksums: AtomicBool,
 }
 
 /// How a write is sent.
@@ -37,6 +38,26 @@ impl Abilities {
 
     pub(super) fn forget_conditional_delete(&self) {
         self.no_conditional_delete.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn copied_checksums(&self) -> bool {
+        self.way().crc64 && !self.no_copied_checksums.load(Ordering::Relaxed)
+    }
+
+    /// Whether the refusal of a copied part says that no checksum is computed for such; remembers
+    /// that.
+    pub(super) fn learn_copied(&self, refusal: &StoreError) -> bool {
+        let refused = matches!(
+            refusal.kind,
+            StoreErrorKind::Unsupported | StoreErrorKind::Invalid
+        );
+        let learns = self.copied_checksums() && refused && names_checksum(&refusal.message);
+        if learns {
+            let place = &refusal.place;
+            tracing::info!(place, "no checksums of copied parts here: going by ETag");
+            self.no_copied_checksums.store(true, Ordering::Relaxed);
+        }
+        learns
     }
 
     /// Whether a refusal can be got around by sending the write another way; remembers that. True

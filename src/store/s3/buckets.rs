@@ -4,13 +4,12 @@ use super::S3Store;
 use super::body::Patience;
 use super::convert;
 use super::credentials::DEFAULT_REGION;
-use crate::model::{Retention, StoreError, StoreErrorKind, StoreResult};
+use crate::model::{Retention, StoreErrorKind, StoreResult};
 use crate::store::BucketInfo;
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
-    CreateBucketConfiguration, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
-    NoncurrentVersionExpiration, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetention,
-    ObjectLockRetentionMode, VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetention, ObjectLockRetentionMode,
+    VersioningConfiguration,
 };
 
 impl S3Store {
@@ -46,6 +45,7 @@ impl S3Store {
         key: &str,
         version_id: &str,
         retention: Retention,
+        bypass: bool,
     ) -> StoreResult<()> {
         let lock = ObjectLockRetention::builder()
             .mode(ObjectLockRetentionMode::from(retention.mode.as_str()))
@@ -57,6 +57,7 @@ impl S3Store {
             .bucket(&self.bucket)
             .key(key)
             .version_id(version_id)
+            .set_bypass_governance_retention(bypass.then_some(true))
             .retention(lock)
             .send();
         self.send("PutObjectRetention", key, &Patience::new(), request)
@@ -65,6 +66,15 @@ impl S3Store {
     }
 
     pub(super) async fn get_bucket_info(&self) -> StoreResult<BucketInfo> {
+        let Some(versioned) = self.versioning().await? else {
+            return Ok(BucketInfo::default());
+        };
+        let lock = self.has_lock().await?;
+        Ok(BucketInfo { versioned, lock })
+    }
+
+    /// Whether versioning is enabled; none where the store does not know versions.
+    pub(super) async fn versioning(&self) -> StoreResult<Option<bool>> {
         // Its refusals say why, which those of a HEAD do not.
         let request = self
             .client
@@ -74,16 +84,16 @@ impl S3Store {
         let sent = self
             .send("GetBucketVersioning", "", &Patience::new(), request)
             .await;
-        let versioned = match sent {
-            Ok(output) => output.status() == Some(&BucketVersioningStatus::Enabled),
+        match sent {
+            Ok(output) => Ok(Some(
+                output.status() == Some(&BucketVersioningStatus::Enabled),
+            )),
             Err(error) if error.kind == StoreErrorKind::Unsupported => {
                 self.head_bucket().await?;
-                return Ok(BucketInfo::default());
+                Ok(None)
             }
-            Err(error) => return Err(error),
-        };
-        let lock = self.has_lock().await?;
-        Ok(BucketInfo { versioned, lock })
+            Err(error) => Err(error),
+        }
     }
 
     async fn head_bucket(&self) -> StoreResult<()> {
@@ -133,17 +143,7 @@ impl S3Store {
     }
 
     pub(super) async fn enable_bucket_lock(&self) -> StoreResult<()> {
-        let versioning = VersioningConfiguration::builder()
-            .status(BucketVersioningStatus::Enabled)
-            .build();
-        let request = self
-            .client
-            .put_bucket_versioning()
-            .bucket(&self.bucket)
-            .versioning_configuration(versioning)
-            .send();
-        self.send("PutBucketVersioning", "", &Patience::new(), request)
-            .await?;
+        self.enable_versioning().await?;
         let lock = ObjectLockConfiguration::builder()
             .object_lock_enabled(ObjectLockEnabled::Enabled)
             .build();
@@ -158,65 +158,18 @@ impl S3Store {
         Ok(())
     }
 
-    /// Adds one rule and keeps the others: the API knows only the whole list.
-    pub(super) async fn expire_noncurrent_versions(
-        &self,
-        prefix: &str,
-        days: i32,
-    ) -> StoreResult<()> {
-        let rule = self.expiry_rule(prefix, days)?;
-        let mut rules = self.lifecycle_rules().await?;
-        rules.retain(|other| other.id() != rule.id());
-        rules.push(rule);
-        let lifecycle = BucketLifecycleConfiguration::builder()
-            .set_rules(Some(rules))
-            .build()
-            .map_err(|error| self.unbuildable(&error))?;
-        let request = self
-            .client
-            .put_bucket_lifecycle_configuration()
-            .bucket(&self.bucket)
-            .lifecycle_configuration(lifecycle)
-            .send();
-        self.send(
-            "PutBucketLifecycleConfiguration",
-            "",
-            &Patience::new(),
-            request,
-        )
-        .await?;
-        Ok(())
-    }
-
-    fn expiry_rule(&self, prefix: &str, days: i32) -> StoreResult<LifecycleRule> {
-        let expiration = NoncurrentVersionExpiration::builder()
-            .noncurrent_days(days)
+    pub(super) async fn enable_versioning(&self) -> StoreResult<()> {
+        let versioning = VersioningConfiguration::builder()
+            .status(BucketVersioningStatus::Enabled)
             .build();
-        LifecycleRule::builder()
-            .id(format!("tidelock-noncurrent-{}", prefix.replace('/', "-")))
-            .status(ExpirationStatus::Enabled)
-            .filter(LifecycleRuleFilter::builder().prefix(prefix).build())
-            .noncurrent_version_expiration(expiration)
-            .build()
-            .map_err(|error| self.unbuildable(&error))
-    }
-
-    async fn lifecycle_rules(&self) -> StoreResult<Vec<LifecycleRule>> {
         let request = self
             .client
-            .get_bucket_lifecycle_configuration()
+            .put_bucket_versioning()
             .bucket(&self.bucket)
+            .versioning_configuration(versioning)
             .send();
-        let operation = "GetBucketLifecycleConfiguration";
-        match self.send(operation, "", &Patience::new(), request).await {
-            Ok(output) => Ok(output.rules().to_vec()),
-            Err(error) if error.message.contains("NoSuchLifecycleConfiguration") => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn unbuildable(&self, error: &dyn std::error::Error) -> StoreError {
-        let operation = "PutBucketLifecycleConfiguration";
-        self.error(operation, "", StoreErrorKind::Invalid, error.to_string())
+        self.send("PutBucketVersioning", "", &Patience::new(), request)
+            .await?;
+        Ok(())
     }
 }

@@ -25,13 +25,17 @@ impl S3Store {
         E: ProvideErrorMetadata + Error + 'static,
     {
         *self.counter().entry(operation).or_default() += 1;
+        let keys = self.keys.generation();
         match patience.hold(request).await {
-            Some(Ok(output)) => Ok(output),
+            Some(Ok(output)) => {
+                self.keys.are_good();
+                Ok(output)
+            }
             Some(Err(error)) => {
                 let place = self.place_of(key);
                 let error = errors::translate(operation, place, &self.region, &error);
                 tracing::debug!(kind = ?error.kind, %error, "refused or failed");
-                Err(error)
+                Err(self.renew_keys(keys, error).await)
             }
             None => Err(self.error(
                 operation,
@@ -39,6 +43,21 @@ impl S3Store {
                 StoreErrorKind::UnknownOutcome,
                 "nothing moved for a minute; the connection was given up",
             )),
+        }
+    }
+
+    /// Where the store did nothing because the credentials are no longer good, and there are other
+    /// ones by now, the same request may be sent again.
+    async fn renew_keys(&self, used: u64, error: StoreError) -> StoreError {
+        use StoreErrorKind::{BadCredentials, Conflict, ExpiredCredentials};
+        let refused = matches!(error.kind, ExpiredCredentials | BadCredentials);
+        if !refused || !self.keys.renew(used).await {
+            return error;
+        }
+        StoreError {
+            kind: Conflict,
+            message: "the session's credentials ran out and were renewed".to_owned(),
+            ..error
         }
     }
 

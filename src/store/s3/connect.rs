@@ -3,21 +3,19 @@
 use super::abilities::Abilities;
 use super::clock::{ReadDate, RefusePlainHttp, ServerClock};
 use super::endpoint::Endpoint;
+use super::keyring::Keyring;
 use super::{ConnectOptions, S3Store, credentials, transport};
 use crate::model::{Connection, Provider, Requests, Result, Target};
-use aws_config::{BehaviorVersion, SdkConfig};
+use crate::store::Site;
+use aws_config::SdkConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+    Builder, IdentityCache, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// The SDK's behaviour is pinned: an update of the crate changes nothing silently.
-fn behavior() -> BehaviorVersion {
-    BehaviorVersion::v2026_01_12()
-}
 
 /// From the first packet to a TLS session.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -45,13 +43,13 @@ impl S3Store {
         let from_host = given.as_ref().and_then(Endpoint::region);
         let region = credentials::region(connection, from_host).await;
 
-        let mut loader = aws_config::defaults(behavior())
-            .region(region.clone())
-            .http_client(http.clone());
-        if let Some(own) = credentials::own(connection, &region, &http) {
-            loader = loader.credentials_provider(own);
-        }
-        let sdk = loader.load().await;
+        let chain = credentials::Chain {
+            connection: connection.clone(),
+            region: region.clone(),
+            http,
+        };
+        let sdk = chain.config().await;
+        let keys = Keyring::new(chain, &sdk).await;
         let endpoint = match given {
             Some(endpoint) => Some(endpoint),
             None => endpoint_of_environment(&sdk, connection.allow_http)?,
@@ -60,11 +58,9 @@ impl S3Store {
         let clock = Arc::new(ServerClock::new());
         let mut config = base(&sdk)
             .interceptor(ReadDate(Arc::clone(&clock)))
-            .region(region.clone());
-        if let Some(role_arn) = &connection.role_arn {
-            let role = credentials::assumed(role_arn, &region, &sdk).await;
-            config.set_credentials_provider(role);
-        }
+            .region(region.clone())
+            .credentials_provider(keys.provider())
+            .identity_cache(IdentityCache::no_cache());
         if !connection.allow_http {
             config = config.interceptor(RefusePlainHttp);
         }
@@ -78,12 +74,14 @@ impl S3Store {
             client: aws_sdk_s3::Client::from_conf(config.build()),
             bucket: target.bucket.clone(),
             region: region.to_string(),
+            site: site(endpoint.as_ref(), region.as_ref()),
             is_aws: connection.provider == Provider::Aws
                 && endpoint.as_ref().is_none_or(Endpoint::is_aws),
             signs_payload: endpoint
                 .as_ref()
                 .is_some_and(Endpoint::needs_signed_payload),
             clock,
+            keys,
             abilities: Abilities::default(),
             requests: Mutex::new(Requests::new()),
         })
@@ -99,6 +97,33 @@ fn base(sdk: &SdkConfig) -> Builder {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+}
+
+/// Where the store is, by its address: two names of one server count as two.
+fn site(endpoint: Option<&Endpoint>, region: &str) -> Site {
+    let place = match endpoint.filter(|endpoint| !endpoint.is_aws()) {
+        Some(endpoint) => format!("{}, region {region}", endpoint.address()),
+        None => format!("AWS, partition {}", partition(region)),
+    };
+    Site {
+        place,
+        region: region.to_owned(),
+    }
+}
+
+/// Between partitions nothing can be copied. Their names are those of ARNs.
+fn partition(region: &str) -> &'static str {
+    let named = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let found = named.iter().find(|(start, _)| region.starts_with(start));
+    found.map_or("aws", |(_, partition)| partition)
 }
 
 /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` or the AWS profile's, for targets that name none: held

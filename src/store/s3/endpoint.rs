@@ -53,6 +53,20 @@ impl Endpoint {
         })
     }
 
+    /// The address in one spelling: small letters, no port where it is the scheme's own, no path.
+    pub(super) fn address(&self) -> String {
+        let (scheme, own) = if self.tls {
+            ("https", ":443")
+        } else {
+            ("http", ":80")
+        };
+        let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let authority = authority.to_ascii_lowercase();
+        let authority = authority.strip_suffix(own).unwrap_or(&authority);
+        format!("{scheme}://{authority}")
+    }
+
     /// AWS's own, in any of its partitions.
     pub(super) fn is_aws(&self) -> bool {
         let host = &self.host;
@@ -160,6 +174,24 @@ mod tests {
         assert!(!is_exposed("http://127.0.0.1:9000/photos/key"));
         assert!(!is_exposed("http://[::1]:9000/photos/key"));
         assert!(!is_exposed("https://s3.example/photos/key"));
+    }
+
+    #[test]
+    fn an_address_is_the_same_however_it_is_spelled() {
+        let address = |url: &str| Endpoint::parse(url, true).expect(url).address();
+        for same in [
+            "https://Minio.lan",
+            "HTTPS://minio.lan:443/",
+            "https://minio.lan/",
+        ] {
+            assert_eq!(address(same), "https://minio.lan");
+        }
+        assert_eq!(address("http://[::1]:80"), "http://[::1]");
+        assert_eq!(address("http://10.0.0.7:9000/"), "http://10.0.0.7:9000");
+        assert_ne!(
+            address("http://minio.lan:443"),
+            address("https://minio.lan")
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::answer::Answer;
 use super::clock::PlainHttp;
+use super::credentials::NoSuchProfile;
 use crate::model::{StoreError, StoreErrorKind};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
@@ -96,6 +97,13 @@ fn of_connection<E: Error + 'static>(
             format!("can't connect: {why}; check the network and the endpoint"),
         );
     }
+    if let Some(CredentialsError::ProviderTimedOut(_)) = find::<CredentialsError>(error) {
+        let why = format!(
+            "no answer about credentials: {}; is the network there?",
+            chain(error)
+        );
+        return (Unreachable, why);
+    }
     if find::<CredentialsError>(error).is_some() {
         return of_credentials(error);
     }
@@ -113,6 +121,9 @@ fn of_credentials(error: &(dyn Error + 'static)) -> (StoreErrorKind, String) {
     if why.to_ascii_lowercase().contains("expired") {
         let text = format!("the session's credentials ran out ({why}); log in again");
         return (StoreErrorKind::ExpiredCredentials, text);
+    }
+    if let Some(missing) = find::<NoSuchProfile>(error) {
+        return (StoreErrorKind::BadCredentials, missing.to_string());
     }
     let none = matches!(
         find::<CredentialsError>(error),

@@ -5,11 +5,13 @@
 //! | `connect` | one target's client, from its own settings alone |
 //! | `endpoint` | where requests may go, and how a bucket is addressed |
 //! | `credentials` | whose keys sign |
+//! | `keyring` | how they are kept, and renewed when they run out |
 //! | `transport` | TLS, pool, proxies |
 //! | `call` | one request, sent once, with our own time limits |
 //! | `errors`, `answer` | failures and vendors' codes into meanings |
 //! | `abilities` | what a store turned out not to know, and the way around it |
-//! | `objects`, `uploads`, `pages`, `buckets` | the API itself |
+//! | `objects`, `copies`, `uploads`, `pages`, `buckets`, `lifecycle` | the API itself |
+//! | `probes` | requests that find out what a store and its keys really do |
 
 mod abilities;
 mod answer;
@@ -19,11 +21,15 @@ mod call;
 mod clock;
 mod connect;
 mod convert;
+mod copies;
 mod credentials;
 mod endpoint;
 mod errors;
+mod keyring;
+mod lifecycle;
 mod objects;
 mod pages;
+mod probes;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -31,13 +37,14 @@ mod uploads;
 
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
 use crate::store::{
-    Attributes, BucketInfo, ByteRange, Complete, Copy, Fetched, Head, ListRequest, Object, Page,
-    Part, Put, Store, Upload, Version, Written,
+    Attributes, BucketInfo, ByteRange, Complete, Copy, CopySource, Fetched, Head, ListRequest,
+    Object, Page, Part, PartCopy, Put, Site, Store, Upload, Version, Written, lifecycle as rules,
 };
 use abilities::Abilities;
 use async_trait::async_trait;
 use bytes::Bytes;
 use clock::ServerClock;
+use keyring::Keyring;
 use std::sync::{Arc, Mutex};
 
 /// What does not belong to a target but to the run.
@@ -60,11 +67,13 @@ pub struct S3Store {
     client: aws_sdk_s3::Client,
     bucket: String,
     region: String,
+    site: Site,
     /// AWS itself, where nothing has to be found out.
     is_aws: bool,
     /// Whether payloads are hashed into the signature: needed where nothing else protects them.
     signs_payload: bool,
     clock: Arc<ServerClock>,
+    keys: Arc<Keyring>,
     abilities: Abilities,
     requests: Mutex<Requests>,
 }
@@ -77,6 +86,10 @@ impl Store for S3Store {
 
     fn bucket(&self) -> &str {
         &self.bucket
+    }
+
+    fn site(&self) -> Site {
+        self.site.clone()
     }
 
     fn conditional_writes(&self) -> bool {
@@ -97,6 +110,18 @@ impl Store for S3Store {
 
     async fn copy(&self, copy: Copy) -> StoreResult<Written> {
         self.copy_object(copy).await
+    }
+
+    async fn head_source(&self, source: &CopySource, region: &str) -> StoreResult<Head> {
+        self.head_of_source(source, region).await
+    }
+
+    async fn create_copy_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
+        self.create_upload_of_copies(key, attributes).await
+    }
+
+    async fn copy_part(&self, part: &PartCopy) -> StoreResult<Part> {
+        self.upload_part_copy(part).await
     }
 
     async fn create_upload(&self, key: &str, attributes: &Attributes) -> StoreResult<String> {
@@ -176,7 +201,7 @@ impl Store for S3Store {
         version_id: &str,
         retention: Retention,
     ) -> StoreResult<()> {
-        self.put_retention(key, version_id, retention).await
+        self.put_retention(key, version_id, retention, false).await
     }
 
     async fn bucket_info(&self) -> StoreResult<BucketInfo> {
@@ -193,5 +218,9 @@ impl Store for S3Store {
 
     async fn expire_noncurrent(&self, prefix: &str, days: i32) -> StoreResult<()> {
         self.expire_noncurrent_versions(prefix, days).await
+    }
+
+    async fn lifecycle(&self) -> StoreResult<Vec<rules::Rule>> {
+        self.read_lifecycle().await
     }
 }

@@ -280,7 +280,7 @@ impl S3Store {
         }
     }
 
-    async fn delete_once(
+    pub(super) async fn delete_once(
         &self,
         key: &str,
         version_id: Option<&str>,
@@ -300,7 +300,7 @@ impl S3Store {
     }
 }
 
-fn head_of(output: &HeadObjectOutput) -> Head {
+pub(super) fn head_of(output: &HeadObjectOutput) -> Head {
     let metadata = output.metadata().into_iter().flatten();
     let mut metadata: Vec<(String, String)> = metadata
         .map(|(name, value)| (name.clone(), value.clone()))

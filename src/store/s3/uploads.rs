@@ -29,6 +29,20 @@ impl S3Store {
         }
     }
 
+    /// As [`Self::create_multipart_upload`], for parts that the store copies.
+    pub(super) async fn create_upload_of_copies(
+        &self,
+        key: &str,
+        attributes: &Attributes,
+    ) -> StoreResult<String> {
+        let crc64 = self.abilities.copied_checksums();
+        let way = Way {
+            crc64,
+            ..self.abilities.way()
+        };
+        self.create_once(key, attributes, way).await
+    }
+
     async fn create_once(
         &self,
         key: &str,

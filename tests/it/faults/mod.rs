@@ -7,6 +7,7 @@ mod outages;
 mod outcomes;
 mod refusals;
 mod running;
+mod sessions;
 mod stopping;
 
 use std::collections::HashMap;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use super::Case;
 use crate::support::{Fault, Library, Rule, TestStore, on_both};
@@ -25,6 +26,21 @@ impl Case {
             traffic.answered.get("UploadPart").copied().unwrap_or(0)
         };
         self.proxy.fired()[0] > 0 && done(&self.sync) == 3 && done(&self.vault) == 2
+    }
+
+    /// Each snapshot but the first has the one before as its parent.
+    fn assert_one_chain(&self) {
+        let output = self.process("snapshots", &[]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let rows: Vec<Value> = lines
+            .filter(|line: &Value| line["event"].is_null())
+            .collect();
+        assert!(rows.len() > 1, "{text}");
+        let ids: Vec<_> = rows.iter().map(|row| row["id"].clone()).collect();
+        let parents: Vec<_> = rows.iter().map(|row| row["parent"].clone()).collect();
+        assert!(parents[0].is_null(), "{parents:?}");
+        assert_eq!(parents[1..], ids[..ids.len() - 1]);
     }
 
     /// The parts that have arrived are not sent again.
@@ -153,7 +169,64 @@ async fn f24_sigint_stops_a_restore_within_seconds(store: TestStore) {
     case.assert_restorable();
 }
 
+/// Whether the snapshot was committed is not known then; the next run finds out.
+async fn a_commit_that_hangs_is_given_up(store: TestStore, seed: u64, fault: Fault) {
+    let case = Case::new(store, seed).await;
+    case.run_clean();
+    case.library.file("new.jpg", 5_000);
+    case.proxy
+        .plan(Rule::once(fault).on("PutObject").key("snapshots/"));
+    let mut asked = Instant::now();
+    let ran = case.while_running(&[], |case, process| {
+        case.until(|| case.proxy.fired()[0] > 0);
+        signal(process, Signal::INT);
+        asked = Instant::now();
+    });
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        asked.elapsed()
+    );
+    ran.ends(130);
+    case.proxy.clear();
+    case.run_clean();
+    case.assert_converged().await;
+    case.assert_one_chain();
+}
+
+async fn f24_sigint_while_a_commit_hangs_stops_within_seconds(store: TestStore) {
+    a_commit_that_hangs_is_given_up(store, 56, Fault::Stall).await;
+}
+
+async fn f24_sigint_while_a_commit_is_done_but_not_answered_makes_no_second_child(
+    store: TestStore,
+) {
+    a_commit_that_hangs_is_given_up(store, 57, Fault::StallDone).await;
+}
+
+/// The whole network, while files are sent.
+async fn f24_sigint_on_a_line_that_is_silent_stops_within_seconds(store: TestStore) {
+    let case = hanging(store, 58).await;
+    let mut asked = Instant::now();
+    let ran = case.while_running(&[], |case, process| {
+        case.until(|| case.hangs());
+        case.proxy.plan(Rule::always(Fault::Stall));
+        signal(process, Signal::INT);
+        asked = Instant::now();
+    });
+    assert!(
+        asked.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        asked.elapsed()
+    );
+    ran.ends(130);
+    case.assert_resumes().await;
+}
+
 on_both!(
+    f24_sigint_while_a_commit_hangs_stops_within_seconds,
+    f24_sigint_while_a_commit_is_done_but_not_answered_makes_no_second_child,
+    f24_sigint_on_a_line_that_is_silent_stops_within_seconds,
     f24_sigint_stops_within_seconds_and_the_next_run_goes_on_part_by_part,
     f24_sigterm_stops_within_seconds_and_the_next_run_goes_on_part_by_part,
     f24_a_second_sigint_ends_at_once_and_nothing_is_lost,

@@ -1,82 +1,8 @@
 //! Two targets, two sets of keys. MinIO alone: LocalStack checks none.
 
-use std::path::Path;
 use std::process::Command;
 
-use serde_json::json;
-
-use crate::support::{Bucket, Job, Ran, StoreKind, TestStore, on_store};
-
-/// A user of the store who may do some things in one bucket, and nothing elsewhere.
-struct User {
-    id: String,
-    secret: String,
-}
-
-impl User {
-    /// `actions`: such as `s3:*`.
-    fn new(store: &TestStore, bucket: &Bucket, actions: &[&str]) -> Self {
-        let user = Self {
-            id: format!("user-of-{}", bucket.name),
-            secret: format!("secret-of-{}", bucket.name),
-        };
-        let resources = [
-            format!("arn:aws:s3:::{}", bucket.name),
-            format!("arn:aws:s3:::{}/*", bucket.name),
-        ];
-        let allow = json!({"Effect": "Allow", "Action": actions, "Resource": resources});
-        let policy = json!({"Version": "2012-10-17", "Statement": [allow]});
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("policy.json");
-        std::fs::write(&file, policy.to_string()).unwrap();
-        let (mc, folder) = (mc(), folder.path());
-        let keys = [&store.access_key, &store.secret_key].map(String::as_str);
-        admin(
-            &mc,
-            folder,
-            &[&["alias", "set", "t", &store.endpoint][..], &keys].concat(),
-        );
-        admin(
-            &mc,
-            folder,
-            &["admin", "user", "add", "t", &user.id, &user.secret],
-        );
-        let file = file.to_str().unwrap();
-        admin(
-            &mc,
-            folder,
-            &["admin", "policy", "create", "t", &user.id, file],
-        );
-        let attach = [
-            "admin", "policy", "attach", "t", &user.id, "--user", &user.id,
-        ];
-        admin(&mc, folder, &attach);
-        user
-    }
-}
-
-fn mc() -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/minio");
-    let output = Command::new(script).arg("mc-path").output().unwrap();
-    assert!(
-        output.status.success(),
-        "no mc to make users with: {output:?}"
-    );
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .trim_end()
-        .to_owned()
-}
-
-fn admin(mc: &str, configuration: &Path, arguments: &[&str]) {
-    let mut command = Command::new(mc);
-    command
-        .args(["--quiet", "--config-dir"])
-        .arg(configuration)
-        .args(arguments);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "mc {arguments:?}: {output:?}");
-}
+use crate::support::{Fault, Job, Proxy, Ran, Rule, StoreKind, TestStore, User, on_store};
 
 /// Keys that open nothing, where the AWS tools look first.
 fn with_garbage(mut command: Command) -> Command {
@@ -93,8 +19,8 @@ async fn each_with_its_own(store: TestStore) {
     let job = Job::new(store).await;
     job.library.file("a", 100);
     job.library.file("b", 200);
-    let mirror = User::new(&job.store, &job.mirror, &["s3:*"]);
-    let vault = User::new(&job.store, &job.vault, &["s3:*"]);
+    let mirror = User::new(&job.store, &[&job.mirror.name], &["s3:*"]);
+    let vault = User::new(&job.store, &[&job.vault.name], &["s3:*"]);
 
     let mut command = with_garbage(job.command("run"));
     command.env("TIDELOCK_SYNC_ACCESS_KEY_ID", &mirror.id);
@@ -130,6 +56,93 @@ fn f70_each_target_works_with_its_own_credentials_whatever_the_plain_ones_hold()
     on_store(StoreKind::Minio, each_with_its_own);
 }
 
+/// The role's keys sign, never those that it was assumed with.
+async fn by_a_role(store: TestStore) {
+    let (proxy, direct) = (Proxy::new(&store, 90), store.clone());
+    let job = Job::new(proxy.store(&store)).await;
+    job.library.file("a", 100);
+    let user = User::new(&direct, &[&job.mirror.name, &job.vault.name], &["s3:*"]);
+    for bucket in [&job.mirror.name, &job.vault.name] {
+        let refused = Rule::always(Fault::Refuse(403, "AccessDenied"));
+        proxy.plan(refused.of(bucket).signed_by(&user.id));
+    }
+    // STS is asked by a POST to no bucket.
+    proxy.plan(Rule::always(Fault::NameRole).of("").signed_by(&user.id));
+    let mut command = job.command("run");
+    command
+        .env("AWS_ACCESS_KEY_ID", &user.id)
+        .env("AWS_SECRET_ACCESS_KEY", &user.secret)
+        .env("AWS_ENDPOINT_URL_STS", &job.store.endpoint)
+        .env("TIDELOCK_ROLE_ARN", "arn:aws:iam::123456789012:role/backup");
+    let ran = Ran::of(&command.output().unwrap()).ended(0);
+    ran.assert_counts(&[("sync.uploaded", 1), ("backup.uploaded", 1)]);
+    assert_eq!(proxy.fired()[..2], [0, 0], "the user's own keys signed");
+    assert_eq!(proxy.forget().len(), 2, "STS was asked");
+}
+
+#[test]
+fn a_role_is_assumed_with_the_keys_that_are_found() {
+    on_store(StoreKind::Minio, by_a_role);
+}
+
+async fn no_such_profile(store: TestStore) {
+    let job = Job::new(store).await;
+    job.library.file("a", 100);
+    let ways: [(&str, &[&str]); 3] = [
+        ("--profile", &["--profile", "nope"]),
+        ("one target's", &["--backup-profile", "nope"]),
+        ("the environment's", &[]),
+    ];
+    for (way, flags) in ways {
+        let mut command = job.command("run");
+        if flags.is_empty() {
+            command.env_remove("AWS_ACCESS_KEY_ID");
+            command.env_remove("AWS_SECRET_ACCESS_KEY");
+            command.env("AWS_PROFILE", "nope");
+        }
+        let ran = Ran::of(&command.args(flags).output().unwrap()).ended(2);
+        let said = ran.errors();
+        assert!(said.contains("AWS profile nope"), "{way}: {said}");
+        assert!(
+            said.contains("aws configure --profile nope"),
+            "{way}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_named_with_what_to_do() {
+    on_store(StoreKind::Minio, no_such_profile);
+}
+
+/// The backup's keys may not read the mirror, so nothing can be copied from there.
+async fn no_look_at_the_mirror(store: TestStore) {
+    let job = Job::new(store.via("auto")).await;
+    job.library.file("a", 100);
+    let vault = User::new(&job.store, &[&job.vault.name], &["s3:*"]);
+    let with_keys = |via: &str| {
+        let mut command = job.command("run");
+        command.env("TIDELOCK_BACKUP_ACCESS_KEY_ID", &vault.id);
+        command.env("TIDELOCK_BACKUP_SECRET_ACCESS_KEY", &vault.secret);
+        command.env("TIDELOCK_BACKUP_VIA", via);
+        Ran::of(&command.output().unwrap())
+    };
+    let refused = with_keys("copy").ended(2);
+    let why = refused.errors() + &refused.stderr;
+    assert!(why.contains("can't read the sync target"), "{why}");
+    assert!(job.mirror.objects().await.is_empty());
+    with_keys("auto").ended(0).assert_counts(&[
+        ("sync.uploaded", 1),
+        ("backup.uploaded", 1),
+        ("backup.copied", 0),
+    ]);
+}
+
+#[test]
+fn keys_that_can_t_read_the_mirror_get_the_bytes() {
+    on_store(StoreKind::Minio, no_look_at_the_mirror);
+}
+
 async fn deletes_denied(store: TestStore) {
     let job = Job::new(store).await;
     job.library.file("a", 100);
@@ -142,7 +155,7 @@ async fn deletes_denied(store: TestStore) {
         "s3:PutObject",
         "s3:AbortMultipartUpload",
     ];
-    let user = User::new(&job.store, &job.mirror, &may);
+    let user = User::new(&job.store, &[&job.mirror.name], &may);
     let mut command = job.command("run");
     command.env("TIDELOCK_SYNC_ACCESS_KEY_ID", &user.id);
     command.env("TIDELOCK_SYNC_SECRET_ACCESS_KEY", &user.secret);

@@ -96,6 +96,7 @@ async fn exchange(client: &mut BufReader<TcpStream>, shared: &Shared) -> io::Res
         Some(Fault::Reset) => return Ok(Then::Reset),
         Some(Fault::Stall) => std::future::pending().await,
         Some(Fault::Refuse(status, code)) => Some(wire::refusal(status, code, bodiless)),
+        Some(Fault::Pretend) => Some(wire::refusal(200, "", true)),
         Some(Fault::Redirect) => {
             let (mut head, body) = wire::refusal(307, "TemporaryRedirect", bodiless);
             head.add("Location: http://127.0.0.1:9/elsewhere");
@@ -154,7 +155,13 @@ async fn answer(
 ) -> io::Result<Then> {
     match fault {
         Some(Fault::LoseAnswer) => return Ok(Then::Reset),
+        Some(Fault::StallDone) => std::future::pending().await,
         Some(Fault::ErrorIn200Done(code)) => (head, body) = wire::refusal(200, code, false),
+        Some(Fault::NameRole) => {
+            let text = String::from_utf8_lossy(&body);
+            let arn = "<Arn>arn:aws:sts::123456789012:assumed-role/backup/tidelock</Arn>";
+            body = text.replace("<Arn></Arn>", arn).into_bytes();
+        }
         Some(Fault::FlipDown) => flip(&mut body),
         Some(Fault::ShortenDown) => body.truncate(body.len() / 2),
         Some(Fault::EmptyPage) => body = empty_page(&body),

@@ -41,6 +41,11 @@ impl Request {
     pub(super) fn has(&self, header: &str) -> bool {
         self.head.header(header).is_some()
     }
+
+    pub(super) fn is_signed_by(&self, access_key: &str) -> bool {
+        let signature = self.head.header("authorization").unwrap_or_default();
+        signature.contains(&format!("Credential={access_key}/"))
+    }
 }
 
 fn of_bucket(method: &str, asks: impl Fn(&str) -> bool) -> &'static str {

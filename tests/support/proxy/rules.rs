@@ -13,8 +13,12 @@ pub(crate) enum Fault {
     LoseAnswer,
     /// The request is taken and never answered.
     Stall,
+    /// The request is done and never answered.
+    StallDone,
     /// This status and code, without asking the store.
     Refuse(u16, &'static str),
+    /// 200 with nothing inside, without asking the store.
+    Pretend,
     /// A redirect to another address, where nobody listens.
     Redirect,
     /// 200 with this error inside, without asking the store: what Complete and Copy can do.
@@ -23,6 +27,8 @@ pub(crate) enum Fault {
     ErrorIn200Done(&'static str),
     /// A byte of the request's body is flipped on the way to the store.
     FlipUp,
+    /// MinIO's STS names no role in its answer to AssumeRole, which the SDK does not take.
+    NameRole,
     /// A byte of the answer's body is flipped.
     FlipDown,
     /// The answer ends in the middle of its body.
@@ -59,6 +65,7 @@ pub(crate) struct Rule {
     bucket: Option<String>,
     key: Option<String>,
     header: Option<&'static str>,
+    signed_by: Option<String>,
     skip: u64,
     times: u64,
     /// Of 1,000 requests.
@@ -75,6 +82,7 @@ impl Rule {
             bucket: None,
             key: None,
             header: None,
+            signed_by: None,
             skip: 0,
             times: 1,
             chance: None,
@@ -130,6 +138,14 @@ impl Rule {
         }
     }
 
+    /// Of requests signed with this access key only.
+    pub(crate) fn signed_by(self, access_key: &str) -> Self {
+        Self {
+            signed_by: Some(access_key.to_owned()),
+            ..self
+        }
+    }
+
     /// So many of them pass before.
     pub(crate) fn skip(self, count: u64) -> Self {
         Self {
@@ -164,6 +180,10 @@ impl Rule {
                 .as_deref()
                 .is_none_or(|part| request.key.contains(part))
             && self.header.is_none_or(|name| request.has(name))
+            && self
+                .signed_by
+                .as_deref()
+                .is_none_or(|key| request.is_signed_by(key))
             && self.fault.fits(request, body);
         if !matches || self.fired >= self.times {
             return None;

@@ -1,8 +1,12 @@
 //! How many requests may be in flight, shared by all workers and both targets.
 
-use crate::model::{StoreErrorKind, StoreResult};
+mod level;
+
+use crate::model::{RunSettings, StoreErrorKind, StoreResult};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use level::Level;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -17,9 +21,14 @@ const BREATHER: Duration = Duration::from_millis(500);
 /// Two halvings within this time are one: the requests in flight all tell of the same overload.
 const HALVE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
+/// Where a pace that finds its own level begins, and how few it may come down to.
+const BEGIN: usize = 16;
+const LEAST: usize = 2;
+
 /// Requests in flight and bytes a second, for everyone together.
 ///
-/// Additive increase, multiplicative decrease (Chiu and Jain, 1989), as TCP does it: a SlowDown
+/// Where nobody has said how many, the number finds its own level (see [`level`]). Else additive
+/// increase, multiplicative decrease (Chiu and Jain, 1989), as TCP does it: a SlowDown
 /// halves the requests in flight, a whole window of successes allows one more, up to the limit.
 ///
 /// While no connection can be made, everyone waits for the same moment, and then for the one that
@@ -29,11 +38,14 @@ pub struct Pace {
     state: Mutex<State>,
     /// The outage, or a try in it, is over.
     changed: Notify,
+    /// Answers so far, refusals included.
+    answers: AtomicU64,
     bandwidth: Option<(DefaultDirectRateLimiter, NonZeroU32)>,
 }
 
 struct State {
     most: usize,
+    level: Option<Level>,
     limit: usize,
     /// Permits to withhold when they come back.
     debt: usize,
@@ -62,7 +74,20 @@ pub struct Permit<'a> {
 impl Pace {
     /// At most `transfers` requests in flight (at least one), and `bwlimit` bytes a second.
     pub fn new(transfers: usize, bwlimit: Option<u64>) -> Self {
-        let most = transfers.max(1);
+        Self::with(transfers.max(1), None, bwlimit)
+    }
+
+    /// As a run's settings say: as many as they name, or as many as serve best.
+    pub fn of(settings: &RunSettings) -> Self {
+        let most = settings.transfers.max(1);
+        let level = settings
+            .adapt_transfers
+            .then(|| Level::new(LEAST, BEGIN, most));
+        Self::with(most, level, settings.bwlimit)
+    }
+
+    fn with(most: usize, level: Option<Level>, bwlimit: Option<u64>) -> Self {
+        let limit = level.as_ref().map_or(most, |_| BEGIN.min(most));
         let bandwidth = bwlimit.map(|rate| {
             let units = u32::try_from((rate / UNIT).max(1)).unwrap_or(u32::MAX);
             let units = NonZeroU32::new(units).unwrap_or(NonZeroU32::MIN);
@@ -70,7 +95,8 @@ impl Pace {
         });
         let state = State {
             most,
-            limit: most,
+            level,
+            limit,
             debt: 0,
             successes: 0,
             halved: None,
@@ -78,9 +104,10 @@ impl Pace {
             outage: None,
         };
         Self {
-            permits: Arc::new(Semaphore::new(most)),
+            permits: Arc::new(Semaphore::new(limit)),
             state: Mutex::new(state),
             changed: Notify::new(),
+            answers: AtomicU64::new(0),
             bandwidth,
         }
     }
@@ -90,7 +117,7 @@ impl Pace {
     pub async fn enter<T>(&self, impatient: impl Future<Output = T>) -> Permit<'_> {
         let mut permit = Permit {
             pace: self,
-            permit: Arc::clone(&self.permits).acquire_owned().await.ok(),
+            permit: self.acquire().await,
             tries: false,
         };
         tokio::select! {
@@ -99,6 +126,18 @@ impl Pace {
             _ = impatient => {}
         }
         permit
+    }
+
+    async fn acquire(&self) -> Option<OwnedSemaphorePermit> {
+        let permits = Arc::clone(&self.permits);
+        let at_once = Arc::clone(&permits).try_acquire_owned().ok();
+        if let Some(level) = &mut self.state().level {
+            level.begins(at_once.is_none());
+        }
+        match at_once {
+            Some(permit) => Some(permit),
+            None => permits.acquire_owned().await.ok(),
+        }
     }
 
     /// Waits while everyone is to wait; whether the caller is the one who tries.
@@ -127,8 +166,11 @@ impl Pace {
         }
     }
 
-    /// Waits until `bytes` more may be moved.
+    /// Waits until `bytes` more may be moved. To be called for whatever is moved.
     pub async fn bandwidth(&self, bytes: u64) {
+        if let Some(level) = &mut self.state().level {
+            level.moves(bytes);
+        }
         let Some((limiter, burst)) = &self.bandwidth else {
             return;
         };
@@ -145,6 +187,7 @@ impl Pace {
 
     /// Learns from an answer.
     pub fn learn<T>(&self, answer: &StoreResult<T>) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
         match answer {
             Ok(_) => self.succeeded(),
             Err(error) if error.kind == StoreErrorKind::Throttled => self.throttled(),
@@ -173,6 +216,11 @@ impl Pace {
         self.changed.notify_waiters();
     }
 
+    /// How many answers there have been: while it stands still, nothing is heard of a store.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
     /// Requests that may be in flight at the moment.
     pub fn limit(&self) -> usize {
         self.state().limit
@@ -191,28 +239,45 @@ impl Pace {
         }
         state.halved = Some(now);
         let lower = (state.limit / 2).max(1);
-        let withhold = state.limit - lower;
-        state.limit = lower;
-        let taken = self.permits.forget_permits(withhold);
-        state.debt += withhold - taken;
+        if let Some(level) = &mut state.level {
+            level.lowered(lower);
+        }
+        self.allow(&mut state, lower);
         tracing::info!(in_flight = lower, "the store asks to slow down");
     }
 
     fn succeeded(&self) {
         let mut state = self.state();
+        if let Some(level) = &mut state.level {
+            if let Some(limit) = level.ends(Instant::now()) {
+                tracing::debug!(in_flight = limit, "another level");
+                self.allow(&mut state, limit);
+            }
+            return;
+        }
         if state.limit == state.most {
             return;
         }
         state.successes += 1;
         if state.successes >= state.limit {
             state.successes = 0;
-            state.limit += 1;
-            if state.debt > 0 {
-                state.debt -= 1;
-            } else {
-                self.permits.add_permits(1);
-            }
+            let limit = state.limit + 1;
+            self.allow(&mut state, limit);
         }
+    }
+
+    /// Lets so many be in flight from now on; those that are too many are withheld when they end.
+    fn allow(&self, state: &mut State, limit: usize) {
+        if limit < state.limit {
+            let withhold = state.limit - limit;
+            state.debt += withhold - self.permits.forget_permits(withhold);
+        } else {
+            let more = limit - state.limit;
+            let owed = more.min(state.debt);
+            state.debt -= owed;
+            self.permits.add_permits(more - owed);
+        }
+        state.limit = limit;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
