@@ -1,21 +1,17 @@
 //! The `tidelock` command.
 
 mod cli;
+mod invocation;
 mod signals;
 
 use cli::{Invocation, Parsed};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
-use tidelock::commands::{self, Outcome};
+use std::time::Instant;
 use tidelock::config::{self, Environment, Loaded};
-use tidelock::engine::stop::Stop;
-use tidelock::model::{self, Error, Event, Events};
-use tidelock::report::{self, Mode};
-
-/// What still runs in the background when a command has ended gets so long to end too.
-const LAST_GRACE: Duration = Duration::from_secs(1);
+use tidelock::model::{self, Error};
+use tidelock::report::{self, Groups, Mode};
 
 fn main() -> ExitCode {
     let begun = Instant::now();
@@ -65,17 +61,18 @@ fn start(
     let filter = environment.get("TIDELOCK_LOG");
     let loaded = report::start_logging(invocation.verbose, filter, colour)
         .map_err(Error::Usage)
-        .and_then(|()| config::load(&invocation.flags, environment, invocation.command.needs()));
+        .and_then(|()| load(&invocation, environment));
     let json = invocation.json || asks_for_json(environment);
     let mode = Mode {
         json,
         quiet: invocation.quiet,
         verbose: invocation.verbose,
-        terminal: std::io::stderr().is_terminal(),
+        terminal: std::io::stderr().is_terminal() && !is_dumb(),
         colour,
+        groups: Groups::detect(|name| environment.get(name)),
     };
     match loaded {
-        Ok(loaded) => run(invocation, &loaded, mode, begun),
+        Ok(loaded) => invocation::run(invocation.command, loaded, mode, begun),
         Err(error) => {
             report::print_error(&error.to_string(), colour);
             let exit = error.exit_before_first_write();
@@ -88,38 +85,13 @@ fn start(
     }
 }
 
-fn run(invocation: Invocation, loaded: &Loaded, mode: Mode, begun: Instant) -> ExitCode {
-    let (events, receiver) = Events::channel();
-    let reporter = report::start(mode, receiver);
-    for warning in &loaded.warnings {
-        events.send(Event::Warning(warning.clone()));
+/// The settings for each library that the command is about.
+fn load(invocation: &Invocation, environment: &Environment) -> Result<Vec<Loaded>, Error> {
+    let needs = invocation.command.needs();
+    if invocation.command.takes_all() {
+        return config::load_each(&invocation.flags, environment, needs);
     }
-    let name = invocation.command.name();
-    let outcome = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => {
-            let rows = reporter.rows();
-            let stop = Stop::new(loaded.settings.run.time_budget);
-            let outcome = runtime.block_on(async {
-                signals::listen(&stop);
-                let settings = &loaded.settings;
-                commands::dispatch(invocation.command, settings, &rows, events, stop).await
-            });
-            runtime.shutdown_timeout(LAST_GRACE);
-            outcome
-        }
-        Err(error) => Outcome::failed(Error::Failed(format!("no threads to run on: {error}"))),
-    };
-    reporter.finish(
-        name,
-        outcome.exit,
-        begun.elapsed(),
-        &outcome.summary,
-        outcome.error.as_ref(),
-    );
-    ExitCode::from(outcome.exit.code())
+    Ok(vec![config::load(&invocation.flags, environment, needs)?])
 }
 
 /// A summary is due even where the settings can't be read.
@@ -134,6 +106,10 @@ fn asks_for_json(environment: &Environment) -> bool {
 /// Whether standard error may be coloured; <https://no-color.org> says how to refuse.
 fn colour() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    !refused && !dumb && std::io::stderr().is_terminal()
+    !refused && !is_dumb() && std::io::stderr().is_terminal()
+}
+
+/// A terminal that can neither colour nor move.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

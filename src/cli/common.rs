@@ -80,7 +80,7 @@ pub(crate) struct Common {
     /// Take these in again (gitignore syntax); may be repeated
     #[arg(long, global = true, value_name = "PATTERN", help_heading = WORK)]
     include: Vec<String>,
-    /// Read and compare all files, whatever their times say
+    /// Read and compare all files, whatever their times say, and look whether all versions are there
     #[arg(long, global = true, help_heading = WORK)]
     checksum: bool,
     /// Requests in flight over both targets [default: 16]
@@ -107,7 +107,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, hide_short_help = true, value_name = "DIR", help_heading = OUTPUT)]
     state_dir: Option<PathBuf>,
     /// Write metrics for Prometheus' textfile collector
-    #[arg(long, global = true, hide = true, value_name = "FILE", help_heading = OUTPUT)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE", help_heading = OUTPUT)]
     metrics_file: Option<PathBuf>,
     /// JSON Lines on standard output, the summary last
     #[arg(long, global = true, help_heading = OUTPUT)]

@@ -10,6 +10,7 @@ Examples:
   tidelock run ~/Pictures --sync-to s3://my-photos/library --backup-to s3://my-photos-vault/library
   tidelock restore --to ~/restored                  the latest snapshot
   tidelock snapshots                                what there is to restore
+  tidelock pull --to ~/Pictures                     the mirror, on a second machine
 
 Settings: flags beat TIDELOCK_* variables (TIDELOCK_SYNC_TO, TIDELOCK_BACKUP_RETENTION, ...),
 these beat tidelock.toml (./tidelock.toml, then ~/.config/tidelock/tidelock.toml).
@@ -22,7 +23,7 @@ guard, 5 damage or risk found, 6 another run is at work, 7 stopped, run again, 1
 pub(super) const RUN: &str = "\
 Examples:
   tidelock run                            the library, the targets and all else from tidelock.toml
-  tidelock run photos                     one of several configured libraries, by name
+  tidelock run photos                     one of several configured libraries; all without a name
   tidelock run ./photos -n                print the plan, touch nothing
   tidelock run ~/Pictures --sync-to s3://my-photos/library --backup-to s3://my-photos-vault/library
   tidelock run --time-budget 5h --bwlimit 10M
@@ -56,7 +57,9 @@ Examples:
   tidelock restore --to ~/restored --at \"3 days ago\" -n
   tidelock restore --to ~/restored --deleted-since 7d
   tidelock restore 2024/a.jpg --to ~/restored --version-id ID    ID as `tidelock history` shows it
-  tidelock restore --to ~/restored --backup-to s3://my-photos-vault/library   on a new machine";
+  tidelock restore --to ~/restored --backup-to s3://my-photos-vault/library   on a new machine
+  tidelock restore --to ~/restored --backup-to s3://my-photos-vault           which libraries?
+  tidelock restore --to ~/restored --thaw bulk         what is archived: ask for it, come back later";
 
 pub(super) const SNAPSHOTS: &str = "\
 Examples:
@@ -76,7 +79,8 @@ mirror's plain. Asks on a terminal for what the flags leave open. Keys are only 
 Examples:
   tidelock init
   tidelock init ~/Pictures --sync-to s3://my-photos/library --backup-to s3://my-photos-vault/library
-  tidelock init --endpoint https://s3.example.org --region eu-central-1 --retention 90d";
+  tidelock init --endpoint https://s3.example.org --region eu-central-1 --retention 90d
+  tidelock init --from s3://my-photos-vault/library     tidelock.toml again, on a new machine";
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:
@@ -87,11 +91,21 @@ Examples:
 pub(super) const MAN: &str = "\
 Examples:
   tidelock man | man -l -
-  tidelock man restore > ~/.local/share/man/man1/tidelock-restore.1";
+  tidelock man restore | man -l -
+  tidelock man ~/.local/share/man/man1/   all pages, for `man tidelock-restore`";
 
 pub(super) const PULL: &str = "\
+Fetches what changed in the mirror since the last pull, proven by checksum. What the mirror does not
+have any more is moved to DIR/.tidelock-trash/DATE, within max_delete. A file that was changed here
+is never overwritten: if it changed in the mirror too, it is kept as \"a (conflict DATE).jpg\" beside
+the mirror's version, and the exit code is 3. The credentials of `tidelock policy reader` are enough.
+
 Examples:
-  tidelock pull --to ~/Pictures";
+  tidelock pull --to ~/Pictures --sync-to s3://my-photos/library
+  tidelock pull --to ~/Pictures -n        what would be fetched and moved
+  tidelock pull photos --to ~/Pictures    one of several configured libraries, by name
+  tidelock pull --to ~/Pictures --checksum          read and compare all files that are here
+  tidelock pull --to ~/Pictures --max-delete 100%   allow this pull's deletes after a look at them";
 
 pub(super) const HISTORY: &str = "\
 Examples:
@@ -106,9 +120,9 @@ Examples:
   tidelock diff 2026-11-01 latest --json | jq -r 'select(.change == \"removed\") | .path'";
 
 pub(super) const STATUS: &str = "\
-Writes nothing. Exits 5 where something needs attention: the newest snapshot is older than max_age
-(3 days) or suspect, the chain is broken, locks have run out, or lifecycle rules would expire or
-archive what snapshots need.
+Writes nothing. Exits 5 where something needs attention: the newest complete snapshot is older than
+max_age (3 days), the newest is suspect, the chain is broken, locks have run out, or lifecycle rules
+would expire or archive what snapshots need.
 
 Examples:
   tidelock status
@@ -166,5 +180,8 @@ Examples:
   tidelock policy writer --provider b2";
 
 pub(super) const RECOVERY_CARD: &str = "\
+Has no secret, of keys the name alone. Keep it where the reader's key is kept: in the password
+manager, and on paper.
+
 Examples:
   tidelock recovery-card > recovery-card.txt";

@@ -2,6 +2,7 @@
 
 mod common;
 mod help;
+mod man;
 mod print;
 #[cfg(test)]
 mod tests;
@@ -11,17 +12,18 @@ use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use tidelock::commands::{
-    self, diff, history, init, ls, policy, reading, restore, run::Which, verify,
+    self, diff, history, init, ls, overview, policy, pull, reading, recovery_card, restore,
+    run::Which, verify,
 };
 use tidelock::config::{Environment, Flags, Raw};
+use tidelock::model::archive::Tier;
 
 /// Mirror a library to one S3 bucket, and keep versioned, object-locked copies in a second.
 #[derive(Parser, Debug)]
 #[command(name = "tidelock", version, about, max_term_width = 100, after_help = help::TIDELOCK)]
-#[command(arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
     #[command(flatten)]
     common: Common,
 }
@@ -47,15 +49,17 @@ enum Verb {
     #[command(after_help = help::RESTORE)]
     Restore(Restore),
     /// Bring the mirror to a folder, on a second machine
-    #[command(hide = true, after_help = help::PULL)]
+    #[command(after_help = help::PULL)]
     Pull {
-        /// The folder
+        /// The name of a configured library, where there are several
+        library: Option<OsString>,
+        /// The folder, which becomes a copy of the mirror
         #[arg(long, value_name = "DIR", visible_alias = "target")]
         to: PathBuf,
     },
     /// List the snapshots
     #[command(after_help = help::SNAPSHOTS)]
-    Snapshots,
+    Snapshots(Library),
     /// List the files of a snapshot
     #[command(after_help = help::LS)]
     Ls {
@@ -80,10 +84,12 @@ enum Verb {
     },
     /// What is in sync, what is protected until when, what is at risk
     #[command(after_help = help::STATUS)]
-    Status,
+    Status(Library),
     /// Prove that every snapshot can be restored
     #[command(visible_alias = "check", after_help = help::VERIFY)]
     Verify {
+        #[command(flatten)]
+        library: Library,
         /// Read the bytes too, of all or so many percent of the versions
         #[arg(long, value_name = "PCT", num_args = 0..=1, require_equals = true,
               default_missing_value = "100")]
@@ -91,13 +97,16 @@ enum Verb {
     },
     /// Extend the lock retention of what is still referenced
     #[command(after_help = help::RENEW)]
-    Renew,
+    Renew(Library),
     /// Drop snapshots by the keep policy, and what nobody needs and no lock retention holds
     #[command(visible_alias = "forget", after_help = help::PRUNE)]
-    Prune,
+    Prune(Library),
     /// Make the buckets and tidelock.toml
     #[command(after_help = help::INIT)]
     Init {
+        /// Rebuild tidelock.toml from the newest snapshot of this backup, and make nothing else
+        #[arg(long, value_name = "TARGET", conflicts_with_all = ["backup_to", "sync_to", "provider"])]
+        from: Option<String>,
         #[command(flatten)]
         library: Library,
         /// Whose S3 it is: aws, b2, minio or other
@@ -117,8 +126,12 @@ enum Verb {
         provider: Option<String>,
     },
     /// Print what is needed to restore from nothing
-    #[command(hide = true, after_help = help::RECOVERY_CARD)]
-    RecoveryCard,
+    #[command(after_help = help::RECOVERY_CARD)]
+    RecoveryCard {
+        /// Name under which the reader's key is kept [default: tidelock-reader]
+        #[arg(long, value_name = "NAME")]
+        reader: Option<String>,
+    },
     /// Print completions for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -128,8 +141,9 @@ enum Verb {
     /// Print the manual page
     #[command(after_help = help::MAN)]
     Man {
-        /// Of one command
-        command: Option<String>,
+        /// Of one command; or a folder that gets the pages of all
+        #[arg(value_name = "COMMAND|DIR")]
+        what: Option<OsString>,
     },
 }
 
@@ -171,8 +185,8 @@ struct Restore {
     /// Choose from a list
     #[arg(long, hide = true)]
     pick: bool,
-    /// Have archived versions retrieved: standard or bulk
-    #[arg(long, hide = true, value_name = "TIER", value_parser = ["standard", "bulk"])]
+    /// Ask for the retrieval of archived versions: standard (hours) or bulk (longer, cheaper)
+    #[arg(long, value_name = "TIER", value_parser = ["standard", "bulk"])]
     thaw: Option<String>,
 }
 
@@ -201,29 +215,43 @@ pub(crate) fn parse(
 ) -> Result<Parsed, clap::Error> {
     let Cli { verb, common } = Cli::try_parse_from(arguments)?;
     let (json, quiet, verbose) = (common.json, common.quiet, common.verbose);
-    let (library, extra) = verb.settings();
+    let (library, extra) = verb.as_ref().map(Verb::settings).unwrap_or_default();
     let mut flags = common.into_flags(library);
     for (id, flag, raw) in extra {
         flags.set(id, flag, raw);
     }
+    let Some(verb) = verb else {
+        let args = overview::Args {
+            flags: flags.clone(),
+            environment: environment.clone(),
+        };
+        return Ok(Parsed::Command(Box::new(Invocation {
+            command: commands::Command::Overview(args),
+            flags,
+            json,
+            quiet,
+            verbose,
+        })));
+    };
     let command = match verb {
         Verb::Run(_) => commands::Command::Run(Which::Run),
         Verb::Sync { .. } => commands::Command::Run(Which::Sync),
         Verb::Backup(_) => commands::Command::Run(Which::Backup),
         Verb::Restore(args) => commands::Command::Restore(args.into_args()),
-        Verb::Pull { .. } => commands::Command::Pull,
-        Verb::Snapshots => commands::Command::Snapshots,
+        Verb::Pull { to, .. } => commands::Command::Pull(pull::Pull { to }),
+        Verb::Snapshots(_) => commands::Command::Snapshots,
         Verb::Ls { path, snapshot } => commands::Command::Ls(ls::Ls {
             paths: path.into_iter().collect(),
             which: snapshot.into_which(),
         }),
         Verb::History { path } => commands::Command::History(history::HistoryOf { path }),
         Verb::Diff { a, b } => commands::Command::Diff(diff::Diff { a, b }),
-        Verb::Status => commands::Command::Status,
-        Verb::Verify { read_data } => commands::Command::Verify(verify::Verify { read_data }),
-        Verb::Renew => commands::Command::Renew,
-        Verb::Prune => commands::Command::Prune,
-        Verb::Init { .. } => commands::Command::Init(init::Args {
+        Verb::Status(_) => commands::Command::Status,
+        Verb::Verify { read_data, .. } => commands::Command::Verify(verify::Verify { read_data }),
+        Verb::Renew(_) => commands::Command::Renew,
+        Verb::Prune(_) => commands::Command::Prune,
+        Verb::Init { from, .. } => commands::Command::Init(init::Args {
+            from: from.is_some(),
             flags: flags.clone(),
             environment: environment.clone(),
             interactive,
@@ -232,9 +260,11 @@ pub(crate) fn parse(
         Verb::Policy { role, provider } => {
             commands::Command::Policy(policy::Args { role, provider })
         }
-        Verb::RecoveryCard => commands::Command::RecoveryCard,
+        Verb::RecoveryCard { reader } => {
+            commands::Command::RecoveryCard(recovery_card::Args { reader })
+        }
         Verb::Completions { shell } => return Ok(Parsed::Text(print::completions(shell))),
-        Verb::Man { command } => return print::man(command.as_deref()).map(Parsed::Text),
+        Verb::Man { what } => return man::man(what.as_deref()).map(Parsed::Text),
     };
     Ok(Parsed::Command(Box::new(Invocation {
         command,
@@ -263,7 +293,13 @@ impl Verb {
     /// The library and the settings that only this command takes as flags.
     fn settings(&self) -> (Option<OsString>, Vec<(&'static str, &'static str, Raw)>) {
         match self {
-            Self::Run(library) | Self::Backup(library) => (library.library.clone(), Vec::new()),
+            Self::Run(library)
+            | Self::Backup(library)
+            | Self::Snapshots(library)
+            | Self::Status(library)
+            | Self::Verify { library, .. }
+            | Self::Renew(library)
+            | Self::Prune(library) => (library.library.clone(), Vec::new()),
             Self::Sync {
                 library,
                 without_backup,
@@ -272,11 +308,20 @@ impl Verb {
                 let given = without_backup.then_some(flag);
                 (library.library.clone(), given.into_iter().collect())
             }
-            Self::Init { library, provider } => {
-                let given = provider
+            Self::Pull { library, .. } => (library.clone(), Vec::new()),
+            Self::Init {
+                library,
+                provider,
+                from,
+            } => {
+                let provider = provider
                     .clone()
                     .map(|name| ("provider", "--provider", Raw::Text(name)));
-                (library.library.clone(), given.into_iter().collect())
+                let from = from
+                    .clone()
+                    .map(|target| ("backup.to", "--from", Raw::Text(target)));
+                let given = provider.into_iter().chain(from);
+                (library.library.clone(), given.collect())
             }
             _ => (None, Vec::new()),
         }
@@ -294,7 +339,6 @@ impl Snapshot {
 
 impl Restore {
     fn into_args(self) -> restore::Restore {
-        let later = [("--pick", self.pick), ("--thaw", self.thaw.is_some())];
         restore::Restore {
             paths: self.paths,
             to: self.to,
@@ -302,10 +346,8 @@ impl Restore {
             overwrite: self.overwrite,
             deleted_since: self.deleted_since,
             version_id: self.version_id,
-            not_available: later
-                .iter()
-                .find(|(_, given)| *given)
-                .map(|(flag, _)| *flag),
+            thaw: self.thaw.as_deref().and_then(Tier::parse),
+            not_available: self.pick.then_some("--pick"),
         }
     }
 }

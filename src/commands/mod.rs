@@ -6,9 +6,12 @@ pub mod history;
 pub mod init;
 pub mod ls;
 mod noting;
+pub mod overview;
 pub mod policy;
 pub mod prune;
+pub mod pull;
 pub mod reading;
+pub mod recovery_card;
 pub mod renew;
 pub mod restore;
 pub mod run;
@@ -16,20 +19,23 @@ pub mod snapshots;
 pub mod status;
 pub mod verify;
 
-use crate::config::{FILE_NAME, Needs};
+use crate::config::Needs;
 use crate::engine::stop::Stop;
 use crate::model::{Error, Events, ExitCode, Settings, Summary};
-use crate::report::Rows;
+use crate::report::{Occasion, Rows};
 use run::Which;
 
 /// What is to be done, with what this command alone takes.
+#[derive(Clone)]
 pub enum Command {
+    /// No command at all.
+    Overview(overview::Args),
     /// `run`, `sync`, `backup`.
     Run(Which),
     /// `restore`.
     Restore(restore::Restore),
     /// `pull`.
-    Pull,
+    Pull(pull::Pull),
     /// `snapshots`.
     Snapshots,
     /// `ls`.
@@ -53,16 +59,17 @@ pub enum Command {
     /// `policy`.
     Policy(policy::Args),
     /// `recovery-card`.
-    RecoveryCard,
+    RecoveryCard(recovery_card::Args),
 }
 
 impl Command {
     /// Its name, as in the summary.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Overview(_) => "overview",
             Self::Run(which) => which.name(),
             Self::Restore(_) => "restore",
-            Self::Pull => "pull",
+            Self::Pull(_) => "pull",
             Self::Snapshots => "snapshots",
             Self::Ls(_) => "ls",
             Self::History(_) => "history",
@@ -74,7 +81,36 @@ impl Command {
             Self::Init(_) => "init",
             Self::Doctor => "doctor",
             Self::Policy(_) => "policy",
-            Self::RecoveryCard => "recovery-card",
+            Self::RecoveryCard(_) => "recovery-card",
+        }
+    }
+
+    /// Whether it goes through all configured libraries where none is named. The others are about
+    /// paths within one, or about no library.
+    pub fn takes_all(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_)
+                | Self::Snapshots
+                | Self::Status
+                | Self::Verify(_)
+                | Self::Renew
+                | Self::Prune
+        )
+    }
+
+    /// Whether its numbers belong into the metrics file.
+    pub fn is_measured(&self) -> bool {
+        self.takes_all() && !matches!(self, Self::Snapshots)
+    }
+
+    /// When somebody is to be notified. What is not the nightly job tells of failures alone: its
+    /// success must not stand for a night's that is missing.
+    pub fn notifies(&self) -> Occasion {
+        match self {
+            Self::Run(_) => Occasion::Always,
+            Self::Verify(_) | Self::Renew | Self::Prune => Occasion::Failure,
+            _ => Occasion::Never,
         }
     }
 
@@ -84,6 +120,7 @@ impl Command {
             Self::Run(Which::Run) => (true, true, true),
             Self::Run(Which::Sync) => (true, true, false),
             Self::Run(Which::Backup) => (true, false, true),
+            Self::Pull(_) => (false, true, false),
             Self::Restore(_)
             | Self::Snapshots
             | Self::Ls(_)
@@ -91,7 +128,9 @@ impl Command {
             | Self::Diff(_)
             | Self::Status
             | Self::Verify(_)
-            | Self::Renew => (false, false, true),
+            | Self::Renew
+            | Self::Prune
+            | Self::RecoveryCard(_) => (false, false, true),
             _ => (false, false, false),
         };
         Needs {
@@ -153,12 +192,13 @@ pub async fn dispatch(
 ) -> Outcome {
     let now = jiff::ZonedDateTime::now();
     match command {
+        Command::Overview(args) => overview::run(&args, rows),
         Command::Run(which) => run::run(settings, which, events, stop).await,
         Command::Restore(args) => restore::run(settings, &args, &now, &events, &stop).await,
         Command::Snapshots => snapshots::run(settings, &now, rows, &events, &stop).await,
         Command::Ls(args) => ls::run(settings, &args, &now, rows, &events, &stop).await,
         Command::Init(args) => init::init(args, events, stop).await,
-        Command::Pull => not_available("pull"),
+        Command::Pull(args) => pull::run(settings, &args, &now, &events, &stop).await,
         Command::History(args) => history::run(settings, &args, &now, rows, &events, &stop).await,
         Command::Diff(args) => diff::run(settings, &args, &now, rows, &events, &stop).await,
         Command::Status => status::run(settings, &now, rows, &events, &stop).await,
@@ -167,13 +207,6 @@ pub async fn dispatch(
         Command::Prune => prune::run(settings, &now, &events, &stop).await,
         Command::Doctor => doctor::run(settings, rows, &events, &stop).await,
         Command::Policy(args) => policy::run(settings, &args, rows, &events),
-        Command::RecoveryCard => not_available("recovery-card"),
+        Command::RecoveryCard(args) => recovery_card::run(settings, &args, rows).await,
     }
-}
-
-fn not_available(name: &str) -> Outcome {
-    Outcome::failed(Error::Usage(format!(
-        "`tidelock {name}` is not available in this version; the settings that it will read from \
-         {FILE_NAME} are accepted already"
-    )))
 }

@@ -7,6 +7,7 @@ use crate::engine::pace::Pace;
 use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
 use crate::engine::steady::Steady;
 use crate::engine::stop::Stop;
+use crate::engine::thaw::Thaw;
 use crate::model::{BackupSettings, Error, Events, Result, Settings, Side, SyncSettings, when};
 use crate::snapshot::{Found, Select, Vault};
 use crate::store::{ConnectOptions, S3Store, Store};
@@ -50,10 +51,21 @@ pub(super) fn backup_settings(settings: &Settings) -> Result<&BackupSettings> {
 pub(super) struct Backup {
     pub(super) vault: Vault,
     pub(super) retrier: Retrier,
+    /// The flag that names the target, for messages.
+    pub(super) flag: &'static str,
 }
 
 impl Backup {
     pub(super) async fn open(settings: &Settings, stop: &Stop) -> Result<Self> {
+        Self::open_thawing(settings, stop, None).await
+    }
+
+    /// As [`Backup::open`]; what is read and turns out to be archived is met by `thaw`.
+    pub(super) async fn open_thawing(
+        settings: &Settings,
+        stop: &Stop,
+        thaw: Option<&Arc<Thaw>>,
+    ) -> Result<Self> {
         let backup = backup_settings(settings)?;
         let transfers = settings.run.transfers;
         let options = ConnectOptions { transfers };
@@ -63,10 +75,14 @@ impl Backup {
         // Wrong keys and networks that are gone show up with the first answer.
         retrier.run(|| store.now()).await?;
         let retrier = retrier.with_patience(PATIENCE);
-        let steady = Steady::new(Arc::new(store), retrier.clone());
+        let mut steady = Steady::new(Arc::new(store), retrier.clone());
+        if let Some(thaw) = thaw {
+            steady = steady.with_thaw(Arc::clone(thaw));
+        }
         Ok(Self {
             vault: Vault::new(Arc::new(steady), backup.target.clone()),
             retrier,
+            flag: "--backup-to",
         })
     }
 
@@ -102,7 +118,7 @@ impl Backup {
         }
         let flags: Vec<_> = found
             .iter()
-            .map(|target| format!("\n  --backup-to {}", shell_word(&target.to_string())))
+            .map(|target| format!("\n  {} {}", self.flag, shell_word(&target.to_string())))
             .collect();
         Err(Error::Usage(format!(
             "{}: there is no snapshot here, but in these libraries below it; name one of \
@@ -137,7 +153,7 @@ impl Backup {
 }
 
 /// As a shell takes it for one word.
-fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/:._-+=@%,".contains(c);
     if text.chars().all(plain) {
         return text.to_owned();

@@ -4,7 +4,7 @@ use super::Outcome;
 use super::noting::note_lost;
 use super::reading::backup_settings;
 use crate::engine::lease::{Before, Holder, Lease};
-use crate::engine::renewal::{By, Renewal, renew};
+use crate::engine::renewal::{By, Renewal, Request, renew};
 use crate::engine::run::{connect_backup, consent};
 use crate::engine::stop::Stop;
 use crate::model::{
@@ -26,10 +26,16 @@ async fn attempt(settings: &Settings, events: &Events, stop: &Stop) -> Result<Ou
     let (versions, vault) = connect_backup(settings, events, stop).await?;
     let holder = Holder::new("tidelock renew")?;
     let lease = Lease::take(versions.client().clone(), &holder).await?;
-    let transfers = settings.run.transfers;
     events.send(Event::Phase("renew"));
-    let check = async || lease.check().await;
-    let renewed = renew(&versions, &vault, how, By::Locks, transfers, events, check).await;
+    let request = Request {
+        vault: &vault,
+        listed: None,
+        settings: how,
+        by: By::Locks,
+        transfers: settings.run.transfers,
+        events,
+    };
+    let renewed = renew(&versions, request, async || lease.check().await).await;
     // Whatever was extended, nothing was left behind that nobody names; a run before may have.
     let clean = lease.before() != Before::Unclean;
     let released = lease.release(None, clean).await;

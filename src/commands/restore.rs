@@ -7,14 +7,18 @@ use crate::engine::kept::Kept;
 use crate::engine::removed::{Removed, removed};
 use crate::engine::restore::{Request, Restored, restore, restore_entries};
 use crate::engine::stop::Stop;
+use crate::engine::thaw::Thaw;
+use crate::model::archive::Tier;
 use crate::model::{
-    BackupSummary, Entry, Error, Event, Events, RelPath, Result, Settings, Summary, Time, when,
+    BackupSummary, Entry, Error, Event, Events, Failure, RelPath, Result, Settings, StoreErrorKind,
+    Summary, Time, when,
 };
 use crate::plan::restore::{Existing, Selection};
 use crate::snapshot::Select;
 use jiff::ZonedDateTime;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What the command line says beside the settings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -31,6 +35,8 @@ pub struct Restore {
     pub deleted_since: Option<String>,
     /// `--version-id`.
     pub version_id: Option<String>,
+    /// `--thaw`.
+    pub thaw: Option<Tier>,
     /// A flag that this version knows but can't obey.
     pub not_available: Option<&'static str>,
 }
@@ -43,10 +49,16 @@ pub async fn run(
     events: &Events,
     stop: &Stop,
 ) -> Outcome {
-    let restored = attempt(settings, command, now, events, stop).await;
-    let (restored, requests) = match restored {
-        Ok(ended) => ended,
-        Err(error) => return Outcome::not_begun(error),
+    let thaw = Arc::new(Thaw::new(command.thaw));
+    let restored = attempt(settings, command, now, &thaw, events, stop).await;
+    let archived = thaw.conclusion(now.timestamp());
+    let (restored, requests) = match (restored, archived) {
+        (Ok((restored, requests)), archived) => (late(restored, archived), requests),
+        // A snapshot or a chunk is archived itself.
+        (Err(error), Some(archived)) if is_archived(&error) => {
+            return Outcome::not_begun(archived);
+        }
+        (Err(error), _) => return Outcome::not_begun(error),
     };
     Outcome {
         exit: restored.exit,
@@ -60,10 +72,32 @@ pub async fn run(
     }
 }
 
+/// What was met in the archive ends a restore, unless something graver did.
+fn late(mut restored: Restored, archived: Option<Error>) -> Restored {
+    let Some(archived) = archived else {
+        return restored;
+    };
+    restored.exit = restored.exit.and(archived.exit_code());
+    match restored.ended_by {
+        None => restored.ended_by = Some(archived),
+        Some(_) => restored.errors.push(Failure {
+            path: "archive".to_owned(),
+            stage: "restore",
+            message: archived.to_string(),
+        }),
+    }
+    restored
+}
+
+fn is_archived(error: &Error) -> bool {
+    matches!(error, Error::Store(error) if error.kind == StoreErrorKind::Archived)
+}
+
 async fn attempt(
     settings: &Settings,
     command: &Restore,
     now: &ZonedDateTime,
+    thaw: &Arc<Thaw>,
     events: &Events,
     stop: &Stop,
 ) -> Result<(Restored, BackupSummary)> {
@@ -80,10 +114,11 @@ async fn attempt(
             checksum: settings.run.checksum,
         },
         dry_run: settings.run.dry_run,
+        thaws: command.thaw.is_some(),
         transfers: settings.run.transfers,
         memory: settings.run.memory,
     };
-    let backup = Backup::open(settings, stop).await?;
+    let backup = Backup::open_thawing(settings, stop, Some(thaw)).await?;
     let restored = match what {
         What::Snapshot(select) => {
             let found = backup.find(&select).await?;

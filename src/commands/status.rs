@@ -68,6 +68,9 @@ async fn attempt(
     let backup = Backup::open(settings, stop).await?;
     let time = backup.retrier.run(|| backup.vault.store().now()).await?;
     let kept = Kept::read(&backup.vault, time, how.retention).await?;
+    if kept.snapshots.is_empty() && kept.unreadable.is_empty() {
+        backup.look_deeper().await?;
+    }
     let protection = protection(&kept, how, time);
     let row = backup_row(&kept, &protection, &backup.vault.target().to_string(), time);
     rows.row(&row, || backup_text(&row, now));
@@ -238,16 +241,14 @@ fn risks(kept: &Kept, protection: &Protection, now: Time, max_age: Duration) -> 
         let message = crate::engine::verify::describe(finding);
         risk("chain".to_owned(), message);
     }
-    if let (Some(age), Some(newest)) = (age(kept, now), kept.snapshots.last()) {
+    if let Some((path, message)) = too_old(kept, now, max_age) {
+        risk(path, message);
+    }
+    if let Some(newest) = kept.snapshots.last()
+        && let Some(why) = &newest.snapshot.suspect
+    {
         let id = &newest.snapshot.id;
-        if age > max_age {
-            let (age, most) = (show_elapsed(age), show_elapsed(max_age));
-            let message = format!("the newest snapshot is {age} old, more than max_age ({most})");
-            risk(format!("snapshot {id}"), message);
-        }
-        if let Some(why) = &newest.snapshot.suspect {
-            risk(format!("snapshot {id}"), format!("suspect: {why}"));
-        }
+        risk(format!("snapshot {id}"), format!("suspect: {why}"));
     }
     if protection.at_risk > 0 {
         let count = show_count(protection.at_risk);
@@ -256,4 +257,32 @@ fn risks(kept: &Kept, protection: &Protection, now: Time, max_age: Duration) -> 
         risk("locks".to_owned(), message);
     }
     risks
+}
+
+/// Whether the newest snapshot that has everything is older than it may be; what to do then.
+fn too_old(kept: &Kept, now: Time, max_age: Duration) -> Option<(String, String)> {
+    let what_to_do = "run `tidelock run`, and see that it runs every night";
+    let mut newest = kept.snapshots.iter().rev().map(|loaded| &loaded.snapshot);
+    let Some(complete) = newest.find(|snapshot| snapshot.complete) else {
+        let message = if kept.snapshots.is_empty() {
+            "there is no snapshot yet, so nothing is backed up"
+        } else {
+            "no snapshot is complete yet"
+        };
+        // A first backup may take days; its checkpoints are young.
+        let first = kept.snapshots.first().map(|loaded| loaded.snapshot.time);
+        let since = first.map(|time| Duration::try_from(now.duration_since(time)));
+        let is_young = since.is_some_and(|since| since.unwrap_or_default() <= max_age);
+        let told = (!is_young).then(|| format!("{message}: {what_to_do}"));
+        return told.map(|message| ("snapshots".to_owned(), message));
+    };
+    let age = Duration::try_from(now.duration_since(complete.time)).unwrap_or_default();
+    if age <= max_age {
+        return None;
+    }
+    let (age, most) = (show_elapsed(age), show_elapsed(max_age));
+    let message = format!(
+        "the newest complete snapshot is {age} old, more than max_age ({most}): {what_to_do}"
+    );
+    Some((format!("snapshot {}", complete.id), message))
 }

@@ -19,6 +19,10 @@ const OTHERS: &[&str] = &[
     "TIDELOCK_BACKUP_ACCESS_KEY_ID",
     "TIDELOCK_BACKUP_SECRET_ACCESS_KEY",
     "TIDELOCK_BACKUP_SESSION_TOKEN",
+    // What `[notify] command` is given; it may run this program again.
+    "TIDELOCK_EXIT_CODE",
+    "TIDELOCK_COMMAND",
+    "TIDELOCK_SNAPSHOT",
 ];
 
 /// Variables and the current folder. No `Debug`: variables hold secrets.

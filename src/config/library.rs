@@ -45,11 +45,14 @@ pub(super) fn choose(
         return Ok(Some(listed(library, contents)));
     }
     let path = environment.absolute(Path::new(selector));
+    // A word where libraries have names is a name that was mistyped, unless a folder has it.
+    let has_names = contents.is_list || !names(contents).is_empty();
     let same = |library: &&Values| library.path("library.path").as_ref() == Some(&path);
     if let Some(library) = contents.libraries.iter().find(same) {
         return Ok(Some(listed(library, contents)));
     }
-    if contents.is_list && !path.is_dir() {
+    let is_word = contents.is_list || name.is_some();
+    if has_names && is_word && !path.is_dir() {
         return Err(no_such(selector, contents));
     }
     let table = match contents.libraries.as_slice() {
@@ -63,7 +66,7 @@ pub(super) fn choose(
     }))
 }
 
-fn listed(library: &Values, contents: &Contents) -> Chosen {
+pub(super) fn listed(library: &Values, contents: &Contents) -> Chosen {
     Chosen {
         table: library.clone(),
         path: None,
@@ -79,7 +82,7 @@ fn is_name(text: &str) -> bool {
     !text.contains('/') && !text.starts_with(['.', '~'])
 }
 
-fn names(contents: &Contents) -> Vec<&str> {
+pub(super) fn names(contents: &Contents) -> Vec<&str> {
     let name = |library: &'_ Values| library.get("library.name").is_some();
     contents
         .libraries

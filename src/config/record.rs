@@ -1,5 +1,6 @@
 //! The configuration as a snapshot keeps it.
 
+use super::schema::Key;
 use super::value::{Kind, Raw, Value};
 use super::values::{Given, Values};
 use super::{schema, units};
@@ -11,29 +12,33 @@ use serde_json::{Map, Value as Json, json};
 /// `[notify]`, whose addresses are often secrets themselves, is left out. What is meant for one
 /// run alone is left out too.
 pub(super) fn of(values: &Values) -> Json {
-    let mut record = Map::new();
+    let mut record = json!({});
     for (id, given) in values.iter() {
         let Some(key) = schema::find(id) else {
             continue;
         };
         let is_override =
             given.is_from_flag() && matches!(id, "sync.max_delete" | "sync.max_change");
-        if key.scope == schema::Scope::OneRun || key.kind == Kind::Hidden || is_override {
+        let is_private = key.kind == Kind::Hidden || key.section() == "notify";
+        if key.scope == schema::Scope::OneRun || is_private || is_override {
             continue;
         }
-        let mut table = &mut record;
-        if !key.section().is_empty() {
-            for part in key.section().split('.') {
-                let next = table.entry(part).or_insert_with(|| json!({}));
-                match next.as_object_mut() {
-                    Some(object) => table = object,
-                    None => return Json::Null,
-                }
-            }
+        match place_of(key, &mut record) {
+            Some(table) => _ = table.insert(key.name().to_owned(), show(given)),
+            None => return Json::Null,
         }
-        table.insert(key.name().to_owned(), show(given));
     }
-    Json::Object(record)
+    record
+}
+
+/// The table of a record that a key belongs into, made where it is missing.
+pub(super) fn place_of<'r>(key: &Key, record: &'r mut Json) -> Option<&'r mut Map<String, Json>> {
+    let mut table = record.as_object_mut()?;
+    for part in key.section().split('.').filter(|part| !part.is_empty()) {
+        let next = table.entry(part).or_insert_with(|| json!({}));
+        table = next.as_object_mut()?;
+    }
+    Some(table)
 }
 
 fn show(given: &Given) -> Json {

@@ -5,6 +5,7 @@ use super::file::{self, Contents};
 use super::flags::{Flags, Needs};
 use super::library::{self, Chosen};
 use super::schema;
+use super::tell::{self, Tell};
 use super::value::{Raw, Value};
 use super::values::{Given, Origin, Values};
 use super::{check, connection, missing, record};
@@ -12,18 +13,12 @@ use crate::model::{
     BackupSettings, Error, KeepPolicy, Limit, Mode, Result, RunSettings, Settings, SyncSettings,
     Target, Via,
 };
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Read and checked, but acted on by a later version only.
-const NOT_YET: &[&str] = &[
-    "cloud_files",
-    "library.cloud_files",
-    "metrics_file",
-    "notify.url",
-    "notify.command",
-];
+const NOT_YET: &[&str] = &["cloud_files", "library.cloud_files"];
 
 const DEFAULT_RETENTION: Duration = Duration::from_secs(60 * 86_400);
 
@@ -32,6 +27,8 @@ const DEFAULT_RETENTION: Duration = Duration::from_secs(60 * 86_400);
 pub struct Loaded {
     /// What the command works with.
     pub settings: Settings,
+    /// Whom to tell how it went.
+    pub tell: Tell,
     /// The file, where there is one.
     pub file: Option<PathBuf>,
     /// Whether it has a list of libraries.
@@ -46,47 +43,148 @@ pub struct Loaded {
 /// `Usage`, naming file and line, variable or flag, and how to write it right. Nothing has been
 /// touched.
 pub fn load(flags: &Flags, environment: &Environment, needs: Needs) -> Result<Loaded> {
-    let mut warnings = Vec::new();
-    let path = file::locate(flags.config.as_deref(), environment);
-    let contents = match &path {
-        // A file that was named may be the one that is to be made.
-        Some(path) if needs.command == "init" && !path.exists() => Contents::default(),
-        Some(path) => file::read(path, environment)?,
-        None => Contents::default(),
-    };
-    let variables = environment.settings(&mut warnings)?;
-    let mut typed = flags.settings()?;
-    for path in typed.paths() {
-        *path = environment.absolute(path);
+    let written = Written::read(flags, environment, needs)?;
+    let chosen = written.choose(environment, needs)?;
+    written.resolve(chosen, environment, needs)
+}
+
+/// As [`load`], for a command that goes through all libraries: of each that the file lists, in
+/// its order, unless one was chosen or the targets were named otherwise.
+///
+/// # Errors
+/// As [`load`], of any of them: nothing begins before all are found right.
+pub fn load_each(flags: &Flags, environment: &Environment, needs: Needs) -> Result<Vec<Loaded>> {
+    let written = Written::read(flags, environment, needs)?;
+    let libraries = &written.contents.libraries;
+    if libraries.len() < 2 || written.selector.is_some() || !written.needs_choice(needs) {
+        let chosen = written.choose(environment, needs)?;
+        return Ok(vec![written.resolve(chosen, environment, needs)?]);
+    }
+    written.check_shared_targets(needs)?;
+    written.resolve_each(environment, needs)
+}
+
+/// As [`load_each`], to look at what is configured: nothing need be there.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_known(flags: &Flags, environment: &Environment) -> Result<Vec<Loaded>> {
+    let needs = Needs::nothing("overview");
+    let written = Written::read(flags, environment, needs)?;
+    if written.contents.libraries.len() > 1 && written.selector.is_none() {
+        return written.resolve_each(environment, needs);
+    }
+    Ok(vec![load(flags, environment, needs)?])
+}
+
+/// What is written in all places, before a library is chosen.
+struct Written {
+    file: Option<PathBuf>,
+    contents: Contents,
+    variables: Values,
+    typed: Values,
+    selector: Option<OsString>,
+    warnings: Vec<String>,
+}
+
+impl Written {
+    fn read(flags: &Flags, environment: &Environment, needs: Needs) -> Result<Self> {
+        let mut warnings = Vec::new();
+        let path = file::locate(flags.config.as_deref(), environment);
+        let contents = match &path {
+            // A file that was named may be the one that is to be made.
+            Some(path) if needs.command == "init" && !path.exists() => Contents::default(),
+            Some(path) => file::read(path, environment)?,
+            None => Contents::default(),
+        };
+        let variables = environment.settings(&mut warnings)?;
+        let mut typed = flags.settings()?;
+        for path in typed.paths() {
+            *path = environment.absolute(path);
+        }
+        let selector = flags.library.clone();
+        let selector = selector.or_else(|| environment.get("TIDELOCK_LIBRARY").map(Into::into));
+        Ok(Self {
+            file: path,
+            contents,
+            variables,
+            typed,
+            selector,
+            warnings,
+        })
     }
 
-    let selector = flags.library.as_deref();
-    let selector = selector.or_else(|| environment.get("TIDELOCK_LIBRARY").map(OsStr::new));
-    let given = |id: &str| variables.get(id).is_some() || typed.get(id).is_some();
-    let needs_choice =
-        needs.library || (needs.sync && !given("sync.to")) || (needs.backup && !given("backup.to"));
-    let chosen = match library::choose(selector, &contents, environment) {
-        Err(_) if !needs_choice => Chosen::default(),
-        chosen => chosen?.unwrap_or_default(),
-    };
+    fn given(&self, id: &str) -> Option<&Given> {
+        self.typed.get(id).or_else(|| self.variables.get(id))
+    }
 
-    let mut values = aws_endpoint(environment)?;
-    values.merge(&contents.values);
-    values.merge(&chosen.table);
-    values.merge(&variables);
-    values.merge(&typed);
-    place_library(&mut values, &chosen, contents.is_list)?;
+    /// Whether the command can't do without knowing which library is meant.
+    fn needs_choice(&self, needs: Needs) -> bool {
+        needs.library
+            || (needs.sync && self.given("sync.to").is_none())
+            || (needs.backup && self.given("backup.to").is_none())
+    }
 
-    let settings = settings(&values, chosen.path, environment)?;
-    check::check(&settings, &values)?;
-    missing::check(&settings, needs)?;
-    warnings.extend(not_yet(&values));
-    Ok(Loaded {
-        settings,
-        file: path,
-        is_list: contents.is_list,
-        warnings,
-    })
+    fn choose(&self, environment: &Environment, needs: Needs) -> Result<Chosen> {
+        match library::choose(self.selector.as_deref(), &self.contents, environment) {
+            Err(_) if !self.needs_choice(needs) => Ok(Chosen::default()),
+            chosen => Ok(chosen?.unwrap_or_default()),
+        }
+    }
+
+    fn resolve_each(&self, environment: &Environment, needs: Needs) -> Result<Vec<Loaded>> {
+        let libraries = self.contents.libraries.iter();
+        let mut all = libraries
+            .map(|library| library::listed(library, &self.contents))
+            .map(|chosen| self.resolve(chosen, environment, needs))
+            .collect::<Result<Vec<_>>>()?;
+        // What is said of the file and the variables is said once.
+        for loaded in all.iter_mut().skip(1) {
+            loaded.warnings.clear();
+        }
+        Ok(all)
+    }
+
+    /// One prefix holds one library: a target of all of them can come from the file alone, which
+    /// has a place below it for each.
+    fn check_shared_targets(&self, needs: Needs) -> Result<()> {
+        for (needed, id) in [(needs.sync, "sync.to"), (needs.backup, "backup.to")] {
+            if let Some(given) = self.given(id).filter(|_| needed) {
+                let names = library::names(&self.contents);
+                return Err(Error::Usage(format!(
+                    "{} is one place, and one prefix holds one library: name one of {}, for \
+                     example `tidelock {} {}`",
+                    given.origin,
+                    names.join(", "),
+                    needs.command,
+                    names.first().copied().unwrap_or_default()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, chosen: Chosen, environment: &Environment, needs: Needs) -> Result<Loaded> {
+        let mut values = aws_endpoint(environment)?;
+        values.merge(&self.contents.values);
+        values.merge(&chosen.table);
+        values.merge(&self.variables);
+        values.merge(&self.typed);
+        place_library(&mut values, &chosen, self.contents.is_list)?;
+
+        let settings = settings(&values, chosen.path, environment)?;
+        check::check(&settings, &values)?;
+        missing::check(&settings, needs)?;
+        let mut warnings = self.warnings.clone();
+        warnings.extend(not_yet(&values));
+        Ok(Loaded {
+            settings,
+            tell: tell::of(&values)?,
+            file: self.file.clone(),
+            is_list: self.contents.is_list,
+            warnings,
+        })
+    }
 }
 
 /// Settings that people would rely on, were they not told.

@@ -146,6 +146,7 @@ pub(super) const KEYS: &[Key] = &[
     standing("backup.keep.within", Kind::Within),
     standing("notify.url", Kind::Hidden),
     standing("notify.command", Kind::Hidden),
+    standing("notify.allow_http", Kind::Switch),
     one_run("dry_run"),
     one_run("checksum"),
     one_run("allow_empty"),

@@ -3,14 +3,19 @@
 use crate::model::{Blake3, Error, Result, StoreErrorKind, Stored, Time};
 use crate::snapshot::{
     ChunkRef, Claims, Dropped, Finding, Link, Loaded, SnapshotId, SnapshotRef, Vault, check_chain,
-    read_ledger, read_prunes,
+    read_ledger, read_prune_records,
 };
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, Stream, StreamExt};
 use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Snapshot objects fetched at a time; with a million files one is some hundred KB.
-const AHEAD: usize = 8;
+const AHEAD: u32 = 32;
+/// A larger object takes the room of several: so many bytes count as one.
+const WEIGHT: u64 = 1 << 20;
 
 /// A snapshot that can't be read, and why.
 pub type Unreadable = (SnapshotId, Error);
@@ -44,6 +49,8 @@ pub struct Kept {
     pub unreadable: Vec<Unreadable>,
     /// What prune records explain.
     pub dropped: Vec<Dropped>,
+    /// The prune records.
+    pub prunes: Vec<Stored>,
     /// Claims of all snapshots and of the ledger.
     pub claims: Claims,
     /// Every chunk of every snapshot, rescued ones too, the longest locked first: so whoever meets
@@ -57,33 +64,82 @@ impl Kept {
     /// # Errors
     /// The store's. A snapshot that can't be read is told in [`Kept::unreadable`].
     pub async fn read(vault: &Vault, now: Time, retention: Duration) -> Result<Self> {
-        let (all, ledger, dropped) = futures::future::try_join3(
-            vault.list_all(),
-            read_ledger(vault, now, retention),
-            read_prunes(vault),
-        )
-        .await?;
+        let all = vault.list_all();
+        Self::fold(vault, all, now, retention, false).await
+    }
+
+    /// The same, in the memory of the distinct chunks alone: of the snapshots before the newest,
+    /// only [`Kept::chunks`] knows what they name. `listed` are all that are there, where the
+    /// caller has listed them already.
+    ///
+    /// # Errors
+    /// As [`Kept::read`].
+    pub async fn read_slim(
+        vault: &Vault,
+        listed: Option<Vec<SnapshotRef>>,
+        now: Time,
+        retention: Duration,
+    ) -> Result<Self> {
+        let all = async {
+            match listed {
+                Some(all) => Ok(all),
+                None => vault.list_all().await,
+            }
+        };
+        Self::fold(vault, all, now, retention, true).await
+    }
+
+    async fn fold(
+        vault: &Vault,
+        all: impl Future<Output = Result<Vec<SnapshotRef>>>,
+        now: Time,
+        retention: Duration,
+        slim: bool,
+    ) -> Result<Self> {
+        let ledger = read_ledger(vault, now, retention);
+        let records = read_prune_records(vault);
+        let (all, ledger, records) = futures::future::try_join3(all, ledger, records).await?;
+        let prunes = records.iter().map(|record| record.stored.clone()).collect();
+        let dropped: Vec<Dropped> = records.into_iter().flat_map(|it| it.dropped).collect();
         let newest = all.last().map(|at| at.id.clone());
-        let (mut snapshots, unreadable) = load_all(vault, all).await?;
         // One that a record tells other bytes of is no dropped one: it is forged, and the chain
         // tells. The newest is never dropped, so no record can hide it.
-        snapshots.retain(|loaded| {
+        let is_dropped = |loaded: &Loaded| {
             let id = &loaded.snapshot.id;
             let is_it = |it: &Dropped| it.id == *id && it.blake3 == loaded.blake3;
-            Some(id) == newest.as_ref() || !dropped.iter().any(is_it)
-        });
+            Some(id) != newest.as_ref() && dropped.iter().any(is_it)
+        };
+        let (mut snapshots, mut unreadable) = (Vec::<Loaded>::new(), Vec::new());
         let mut claims = Claims::new(retention);
-        for loaded in &snapshots {
-            claims.add_snapshot(loaded);
+        let mut named = Named::default();
+        let mut loads = pin!(load_all(vault, all));
+        while let Some((id, loaded)) = loads.next().await {
+            match loaded {
+                Ok(loaded) if is_dropped(&loaded) => {}
+                Ok(loaded) => {
+                    claims.add_snapshot(&loaded);
+                    named.add(snapshots.len(), &loaded);
+                    if let Some(before) = snapshots.last_mut().filter(|_| slim) {
+                        before.snapshot.manifest = Vec::new();
+                        before.snapshot.rescued = Vec::new();
+                    }
+                    snapshots.push(loaded);
+                }
+                Err(Error::Store(error)) if error.kind != StoreErrorKind::NotFound => {
+                    return Err(Error::Store(error));
+                }
+                Err(error) => unreadable.push((id, error)),
+            }
         }
         for object in &ledger {
             claims.add_ledger(object);
         }
-        let chunks = distinct(&snapshots, &claims);
+        let chunks = named.longest_locked_first(&claims);
         Ok(Self {
             snapshots,
             unreadable,
             dropped,
+            prunes,
             claims,
             chunks,
         })
@@ -139,49 +195,60 @@ impl Kept {
     }
 }
 
-async fn load_all(vault: &Vault, all: Vec<SnapshotRef>) -> Result<(Vec<Loaded>, Vec<Unreadable>)> {
-    let load = |at: SnapshotRef| async move { (at.id.clone(), vault.load(&at).await) };
-    let mut loads = std::pin::pin!(stream::iter(all).map(load).buffered(AHEAD));
-    let (mut snapshots, mut unreadable) = (Vec::new(), Vec::new());
-    while let Some((id, loaded)) = loads.next().await {
-        match loaded {
-            Ok(loaded) => snapshots.push(loaded),
-            Err(Error::Store(error)) if error.kind != StoreErrorKind::NotFound => {
-                return Err(Error::Store(error));
-            }
-            Err(error) => unreadable.push((id, error)),
+/// Reads all snapshots in their order, many small ones at a time or one large one.
+fn load_all(
+    vault: &Vault,
+    all: Vec<SnapshotRef>,
+) -> impl Stream<Item = (SnapshotId, Result<Loaded>)> {
+    let room = Arc::new(Semaphore::new(AHEAD as usize));
+    let load = move |at: SnapshotRef| {
+        let room = Arc::clone(&room);
+        async move {
+            let weight = (at.size / WEIGHT + 1).min(u64::from(AHEAD)) as u32;
+            let _permits = room.acquire_many(weight).await;
+            (at.id.clone(), vault.load(&at).await)
         }
-    }
-    Ok((snapshots, unreadable))
+    };
+    stream::iter(all).map(load).buffered(AHEAD as usize)
 }
 
-fn distinct(snapshots: &[Loaded], claims: &Claims) -> Vec<NamedChunk> {
-    let mut places: HashMap<(Blake3, &str), usize> = HashMap::new();
-    let mut chunks: Vec<NamedChunk> = Vec::new();
-    for (index, loaded) in snapshots.iter().enumerate() {
+/// Chunks as snapshots name them, each once.
+#[derive(Default)]
+struct Named {
+    places: HashMap<(Blake3, String), usize>,
+    chunks: Vec<NamedChunk>,
+}
+
+impl Named {
+    fn add(&mut self, index: usize, loaded: &Loaded) {
         let snapshot = &loaded.snapshot;
         for chunk in snapshot.manifest.iter().chain(&snapshot.rescued) {
-            let place = (chunk.blake3, chunk.version_id.as_str());
-            let at = *places.entry(place).or_insert_with(|| {
-                chunks.push(NamedChunk {
-                    chunk: ChunkRef {
-                        locked_until: claims.locked_until(chunk),
-                        ..chunk.clone()
-                    },
+            let place = (chunk.blake3, chunk.version_id.clone());
+            let at = *self.places.entry(place).or_insert_with(|| {
+                self.chunks.push(NamedChunk {
+                    chunk: chunk.clone(),
                     snapshots: Vec::new(),
                 });
-                chunks.len() - 1
+                self.chunks.len() - 1
             });
-            if chunks[at].snapshots.last() != Some(&index) {
-                chunks[at].snapshots.push(index);
+            let snapshots = &mut self.chunks[at].snapshots;
+            if snapshots.last() != Some(&index) {
+                snapshots.push(index);
             }
         }
     }
-    chunks.sort_by(|a, b| {
-        let (a, b) = (&a.chunk, &b.chunk);
-        (b.locked_until, &a.first).cmp(&(a.locked_until, &b.first))
-    });
-    chunks
+
+    fn longest_locked_first(self, claims: &Claims) -> Vec<NamedChunk> {
+        let mut chunks = self.chunks;
+        for named in &mut chunks {
+            named.chunk.locked_until = claims.locked_until(&named.chunk);
+        }
+        chunks.sort_by(|a, b| {
+            let (a, b) = (&a.chunk, &b.chunk);
+            (b.locked_until, &a.first).cmp(&(a.locked_until, &b.first))
+        });
+        chunks
+    }
 }
 
 /// A version's name in 16 bytes: so that of a million versions each can be remembered.

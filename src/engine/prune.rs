@@ -9,17 +9,18 @@ mod named;
 
 use crate::engine::client::Client;
 use crate::model::{
-    Action, BackupSettings, Error, Event, Events, RelPath, Result, Side, StoreErrorKind, Time,
+    Action, BackupSettings, Blake3, Error, Event, Events, RelPath, Result, Side, StoreErrorKind,
+    Time,
 };
 use crate::plan::{Candidate, GRACE, Naming, Sweep, keep, sweep};
 use crate::snapshot::{
-    Dropped, Loaded, Lock, SnapshotId, Vault, layout, read_prune_records, write_prune,
+    Dropped, Loaded, Lock, PruneRecord, SnapshotId, Vault, layout, read_prune_records, write_prune,
 };
 use crate::store::{ListRequest, Version};
 use futures::stream::{self, StreamExt};
 use jiff::tz::TimeZone;
 use named::Names;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// What a prune does, or would do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -81,30 +82,38 @@ impl Prune<'_> {
     /// that nobody can say what it needs: nothing is deleted then.
     pub async fn run(&self, check: impl AsyncFn() -> Result<()>) -> Result<Pruned> {
         let now = self.client.call(|store| store.now()).await?;
-        let records = read_prune_records(self.vault).await?;
-        let mut graces: BTreeMap<SnapshotId, Time> = BTreeMap::new();
-        for record in records {
-            let end = record.at.checked_add(GRACE).unwrap_or(Time::MAX);
-            for dropped in record.dropped {
-                let grace = graces.entry(dropped.id).or_insert(end);
-                *grace = end.max(*grace);
+        let graces = graces(read_prune_records(self.vault).await?);
+        let all = self.load(&graces).await?;
+        let stays = self.decide(&all)?;
+        let end = now.checked_add(GRACE).unwrap_or(Time::MAX);
+        let (mut stay, mut go, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let newest = all.last().map(|loaded| loaded.snapshot.id.clone());
+        for (loaded, stays) in all.into_iter().zip(stays) {
+            let id = &loaded.snapshot.id;
+            let recorded = graces.get(&(id.clone(), loaded.blake3)).copied();
+            match recorded.filter(|_| Some(id) != newest.as_ref()) {
+                None if stays => stay.push(loaded),
+                None => go.push(loaded),
+                // Who can write can forge a record: it never takes what the policy keeps.
+                Some(_) if stays => {
+                    self.events.send(Event::Warning(format!(
+                        "a prune record names snapshot {id}, which the keep policy keeps: the \
+                         policy was another then, or the record is forged. What it needs stays"
+                    )));
+                    gone.push((loaded, end));
+                }
+                Some(grace) => gone.push((loaded, grace)),
             }
         }
-        let kept = self.load_kept().await?;
-        let stays = self.decide(&kept)?;
-        let (stay, go): (Vec<_>, Vec<_>) = kept.into_iter().zip(stays).partition(|(_, it)| *it);
-        let go: Vec<Loaded> = go.into_iter().map(|(loaded, _)| loaded).collect();
         if !go.is_empty() && !self.dry_run {
             check().await?;
             self.record(now, &go).await?;
         }
-        let end = now.checked_add(GRACE).unwrap_or(Time::MAX);
-        let in_grace = self.load_dropped(&graces, now).await?;
         let mut names = Names::default();
-        for (loaded, _) in &stay {
+        for loaded in &stay {
             names.add(loaded, Naming::Kept);
         }
-        for (loaded, until) in &in_grace {
+        for (loaded, until) in gone.iter().filter(|(_, until)| *until > now) {
             names.add(loaded, Naming::Until(*until));
         }
         for loaded in &go {
@@ -128,19 +137,31 @@ impl Prune<'_> {
         Ok(pruned)
     }
 
-    async fn load_kept(&self) -> Result<Vec<Loaded>> {
-        let mut kept = Vec::new();
-        for at in self.vault.list().await? {
-            let unreadable = |error: Error| match error {
-                Error::Store(error) => Error::Store(error),
-                other => Error::Damage(format!(
-                    "{other}. What it needs is not known, so nothing was pruned; see `tidelock \
-                     verify`"
-                )),
-            };
-            kept.push(self.vault.load(&at).await.map_err(unreadable)?);
+    /// Every snapshot that is there, dropped ones too; of those, an unreadable one needs nothing.
+    async fn load(&self, graces: &Graces) -> Result<Vec<Loaded>> {
+        let listed = self.vault.list_all().await?;
+        let newest = listed.last().map(|at| at.id.clone());
+        let mut all = Vec::new();
+        for at in listed {
+            let recorded = graces.keys().any(|(id, _)| *id == at.id);
+            let loaded = self.vault.load(&at).await;
+            match loaded {
+                Ok(loaded) => all.push(loaded),
+                Err(Error::Store(error)) if error.kind != StoreErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                Err(error) if recorded && Some(&at.id) != newest.as_ref() => {
+                    tracing::warn!(%error, "a dropped snapshot can't be read");
+                }
+                Err(error) => {
+                    return Err(Error::Damage(format!(
+                        "{error}. What it needs is not known, so nothing was pruned; see \
+                         `tidelock verify`"
+                    )));
+                }
+            }
         }
-        Ok(kept)
+        Ok(all)
     }
 
     fn decide(&self, kept: &[Loaded]) -> Result<Vec<bool>> {
@@ -176,30 +197,6 @@ impl Prune<'_> {
         };
         let sse = self.settings.sse.as_deref();
         write_prune(self.vault, now, lock, sse, &dropped).await
-    }
-
-    /// Snapshots that were dropped before and are in their days of grace.
-    async fn load_dropped(
-        &self,
-        graces: &BTreeMap<SnapshotId, Time>,
-        now: Time,
-    ) -> Result<Vec<(Loaded, Time)>> {
-        let all = self.vault.list_all().await?;
-        let newest = all.last().map(|at| at.id.clone());
-        let mut dropped = Vec::new();
-        for at in all.iter().filter(|at| Some(&at.id) != newest.as_ref()) {
-            let Some(end) = graces.get(&at.id).filter(|end| **end > now) else {
-                continue;
-            };
-            match self.vault.load(at).await {
-                Ok(loaded) => dropped.push((loaded, *end)),
-                Err(Error::Store(error)) if error.kind != StoreErrorKind::NotFound => {
-                    return Err(error.into());
-                }
-                Err(error) => tracing::warn!(%error, "a dropped snapshot can't be read"),
-            }
-        }
-        Ok(dropped)
     }
 
     async fn sweep_folder(
@@ -286,6 +283,22 @@ impl Prune<'_> {
             }
         }
     }
+}
+
+/// Until when what a dropped snapshot names stays, by its id and BLAKE3: a record that tells other
+/// bytes of a snapshot is about none.
+type Graces = HashMap<(SnapshotId, Blake3), Time>;
+
+fn graces(records: Vec<PruneRecord>) -> Graces {
+    let mut graces = Graces::new();
+    for record in records {
+        let end = record.at.checked_add(GRACE).unwrap_or(Time::MAX);
+        for dropped in record.dropped {
+            let grace = graces.entry((dropped.id, dropped.blake3)).or_insert(end);
+            *grace = end.max(*grace);
+        }
+    }
+    graces
 }
 
 /// What became of a version.

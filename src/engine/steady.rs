@@ -1,7 +1,9 @@
 //! A store that those can use who know nothing of patience.
 
 use crate::engine::retry::Retrier;
-use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
+use crate::engine::thaw::Thaw;
+use crate::model::archive::Tier;
+use crate::model::{Crc64, Requests, Retention, StoreErrorKind, StoreResult, Time};
 use crate::store::{
     Attributes, BucketInfo, ByteRange, Complete, Copy, CopySource, Fetched, Head, ListRequest,
     Object, Page, Part, PartCopy, Put, Site, Store, Upload, Version, Written, lifecycle,
@@ -19,12 +21,26 @@ use std::sync::Arc;
 pub struct Steady {
     store: Arc<dyn Store>,
     retrier: Retrier,
+    thaw: Option<Arc<Thaw>>,
 }
 
 impl Steady {
     /// With the patience of `retrier`.
     pub fn new(store: Arc<dyn Store>, retrier: Retrier) -> Self {
-        Self { store, retrier }
+        Self {
+            store,
+            retrier,
+            thaw: None,
+        }
+    }
+
+    /// Archived versions whose reading is refused are handed to `thaw`.
+    #[must_use]
+    pub fn with_thaw(self, thaw: Arc<Thaw>) -> Self {
+        Self {
+            thaw: Some(thaw),
+            ..self
+        }
     }
 
     async fn again<T, F, Fut>(&self, request: F) -> StoreResult<T>
@@ -144,7 +160,13 @@ impl Store for Steady {
         version_id: Option<&str>,
         range: Option<ByteRange>,
     ) -> StoreResult<Fetched> {
-        self.again(|| self.store.get(key, version_id, range)).await
+        let answer = self.again(|| self.store.get(key, version_id, range)).await;
+        match (answer, &self.thaw) {
+            (Err(refusal), Some(thaw)) if refusal.kind == StoreErrorKind::Archived => {
+                Err(thaw.meet(self, key, version_id, refusal).await)
+            }
+            (answer, _) => answer,
+        }
     }
 
     async fn head(&self, key: &str, version_id: Option<&str>) -> StoreResult<Head> {
@@ -157,6 +179,17 @@ impl Store for Steady {
 
     async fn list_versions(&self, request: &ListRequest) -> StoreResult<Page<Version>> {
         self.again(|| self.store.list_versions(request)).await
+    }
+
+    async fn restore_archived(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        tier: Tier,
+        days: Option<i32>,
+    ) -> StoreResult<()> {
+        self.again(|| self.store.restore_archived(key, version_id, tier, days))
+            .await
     }
 
     async fn delete(&self, key: &str, if_match: Option<&str>) -> StoreResult<()> {
@@ -208,7 +241,6 @@ mod tests {
     use super::*;
     use crate::engine::pace::Pace;
     use crate::engine::stop::Stop;
-    use crate::model::StoreErrorKind;
     use crate::store::Condition;
     use crate::store::model::{Fault, ModelStore};
     use std::time::Duration;

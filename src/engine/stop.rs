@@ -51,12 +51,13 @@ impl Stop {
         }
     }
 
-    /// The same wish with a time budget that begins now.
+    /// The same wish with a time budget that begins now; one that ends earlier stands, so that
+    /// several libraries share the budget of the command.
     #[must_use]
     pub fn with_budget(self, budget: Option<Duration>) -> Self {
         let deadline = budget.and_then(|budget| Instant::now().checked_add(budget));
         Self {
-            deadline: deadline.or(self.deadline),
+            deadline: deadline.into_iter().chain(self.deadline).min(),
             ..self
         }
     }
@@ -143,6 +144,14 @@ mod tests {
         let hanging = stop.cuts(std::future::pending::<Result<()>>());
         let ended = tokio::time::timeout(GRACE * 2, hanging).await;
         assert!(matches!(ended, Ok(Err(Error::Interrupted))));
+    }
+
+    #[tokio::test]
+    async fn a_used_up_budget_is_not_made_longer_by_another() {
+        let stop = Stop::new(Some(Duration::ZERO)).with_budget(Some(GRACE * 100));
+        assert_eq!(stop.requested(), Some(Why::TimeBudget));
+        let stop = Stop::new(Some(GRACE * 100)).with_budget(Some(Duration::ZERO));
+        assert_eq!(stop.requested(), Some(Why::TimeBudget));
     }
 
     #[tokio::test]

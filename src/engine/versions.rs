@@ -67,6 +67,10 @@ pub struct Versions {
     storage_class: Option<String>,
     sse: Option<String>,
     written: [AtomicU64; 3],
+    /// Locks that the store has said it extended, those read back among them.
+    extended: AtomicU64,
+    /// The last extension that was read back was really made.
+    extends: AtomicBool,
     /// A write failed without anyone knowing whether it happened.
     unresolved: AtomicBool,
 }
@@ -89,6 +93,8 @@ impl Versions {
             storage_class,
             sse,
             written: Default::default(),
+            extended: AtomicU64::new(0),
+            extends: AtomicBool::new(false),
             unresolved: AtomicBool::new(false),
         }
     }
@@ -386,13 +392,14 @@ impl Versions {
     }
 
     /// Makes sure that the version is locked for at least as long as `full`, sending one request
-    /// where the store does as it is asked. A stricter lock keeps its mode.
+    /// where the store does as it is asked: until one was read back, and for every 32nd from then
+    /// on, a second one shows whether it does. A stricter lock keeps its mode.
     ///
     /// # Errors
     /// The store's refusal, where the version's lock is shorter.
     pub async fn ensure(&self, stored: &Stored, full: Retention) -> StoreResult<Extended> {
         let error = match self.extend(stored, full).await {
-            Ok(()) => return Ok(Extended::Now),
+            Ok(()) => return self.prove_extended(stored, full).await,
             Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(Extended::Gone),
             Err(error) => error,
         };
@@ -409,6 +416,30 @@ impl Versions {
             Err(gone) if gone.kind == StoreErrorKind::NotFound => Ok(Extended::Gone),
             _ => Err(error),
         }
+    }
+
+    /// Reads an extension back where that is due.
+    async fn prove_extended(&self, stored: &Stored, full: Retention) -> StoreResult<Extended> {
+        let count = self.extended.fetch_add(1, Ordering::Relaxed);
+        if self.extends.load(Ordering::Relaxed) && !count.is_multiple_of(SAMPLE) {
+            return Ok(Extended::Now);
+        }
+        let until = self.lock_of(stored).await?.map(|held| held.until);
+        let kept = until.is_some_and(|until| until.as_second() >= full.until.as_second());
+        self.extends.store(kept, Ordering::Relaxed);
+        if kept {
+            return Ok(Extended::Now);
+        }
+        let ends = until.map_or_else(|| "it has none".to_owned(), |it| format!("it ends {it:.0}"));
+        Err(StoreError {
+            kind: StoreErrorKind::Unsupported,
+            operation: "PutObjectRetention",
+            place: format!("s3://{}/{}", self.client.target.bucket, stored.key),
+            message: format!(
+                "the store said that it extended the lock to {:.0}, and did not: {ends}",
+                full.until
+            ),
+        })
     }
 
     /// Extends the version's lock.

@@ -37,6 +37,8 @@ const SYSTEM_FOLDERS: &[&str] = &[
     "$RECYCLE.BIN/",
     "System Volume Information/",
     "lost+found/",
+    // Where `pull` moves what the mirror does not have any more.
+    ".tidelock-trash/",
     "@eaDir/",
     "#recycle/",
     "#snapshot/",

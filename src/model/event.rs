@@ -47,6 +47,16 @@ pub enum Action {
     Renew,
     /// A file is written by a restore.
     Restore,
+    /// A file is written by a pull.
+    Download,
+    /// A file that the mirror does not have any more is moved to the trash.
+    Trash,
+    /// A file was edited here and stays as it is.
+    Keep,
+    /// A file that was edited here is moved beside the mirror's new version.
+    Conflict,
+    /// An archived version is being retrieved.
+    Thaw,
 }
 
 impl Action {
@@ -64,6 +74,11 @@ impl Action {
             Self::Refuse => "refuse",
             Self::Renew => "renew",
             Self::Restore => "restore",
+            Self::Download => "download",
+            Self::Trash => "trash",
+            Self::Keep => "keep",
+            Self::Conflict => "conflict",
+            Self::Thaw => "thaw",
         }
     }
 }
@@ -110,6 +125,18 @@ pub enum Event {
         side: Side,
         /// How many since the last such event.
         count: u64,
+    },
+    /// A large file is on its way.
+    Begun {
+        /// The path.
+        path: RelPath,
+        /// Its bytes.
+        size: u64,
+    },
+    /// A large file is on its way no more, wherever that led.
+    Ended {
+        /// The path.
+        path: RelPath,
     },
     /// A file is finished for both targets.
     FileDone,

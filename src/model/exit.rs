@@ -1,9 +1,10 @@
 //! Exit codes: scripts rely on them for good.
 
 /// How a command ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub enum ExitCode {
     /// All done, all promises hold.
+    #[default]
     Done,
     /// Failed, nothing more can be said.
     Failed,

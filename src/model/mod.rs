@@ -1,5 +1,6 @@
 //! Plain types that every layer shares. No I/O here.
 
+pub mod archive;
 mod checksum;
 mod entry;
 mod error;
@@ -28,6 +29,8 @@ pub use settings::{
     BackupSettings, Connection, KeepPolicy, Keys, LibrarySettings, Limit, MtimePolicy, Provider,
     RunSettings, Secret, Settings, SyncSettings, Via,
 };
-pub use summary::{BackupSummary, LibrarySummary, RestoreSummary, Summary, SyncSummary};
+pub use summary::{
+    BackupSummary, LibrarySummary, PullSummary, RestoreSummary, Summary, SyncSummary,
+};
 pub use target::Target;
 pub use time::Time;

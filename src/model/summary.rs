@@ -76,13 +76,15 @@ pub struct Summary {
     pub backup: Option<BackupSummary>,
     /// Absent where nothing was restored.
     pub restore: Option<RestoreSummary>,
+    /// Absent where nothing was pulled.
+    pub pull: Option<PullSummary>,
     /// Why new content was sent to both targets, where it was.
     pub twice: Option<String>,
     /// Everything that went wrong, by name.
     pub errors: Vec<Failure>,
 }
 
-/// What a restore (or pull) wrote.
+/// What a restore wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreSummary {
     /// The snapshot that it was taken from.
@@ -93,6 +95,31 @@ pub struct RestoreSummary {
     pub bytes_downloaded: u64,
     /// Files that were right already.
     pub unchanged: u64,
+    /// Files whose version is archived and has to be retrieved first.
+    pub archived: u64,
     /// Files that could not be restored.
     pub failed: u64,
+}
+
+/// What a pull did in the folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PullSummary {
+    /// Files fetched and named.
+    pub downloaded: u64,
+    /// Bytes fetched.
+    pub bytes_downloaded: u64,
+    /// Files that were there before and held what the mirror holds, new times included.
+    pub adopted: u64,
+    /// Files that were right already.
+    pub unchanged: u64,
+    /// Files moved to the trash.
+    pub trashed: u64,
+    /// Files that were edited here and stay, the mirror's being as it was.
+    pub edited: u64,
+    /// Edited files that were moved beside the mirror's new version.
+    pub conflicts: u64,
+    /// Files that are not there as the mirror has them.
+    pub failed: u64,
+    /// Requests by API.
+    pub requests: Requests,
 }

@@ -10,6 +10,7 @@ mod kind;
 mod lifecycle;
 mod night;
 mod policy;
+pub mod pull;
 mod renew;
 pub mod restore;
 mod sweep;

@@ -94,8 +94,10 @@ fn backup(role: Role, target: &Target, mode: Mode, longest: Duration, statements
     }
     statements.push(allow("BackupBucket", &bucket, &[bucket_arn(target)]));
     let mut read = vec!["s3:GetObject", "s3:GetObjectVersion"];
-    if role != Role::Reader {
-        read.push("s3:GetObjectRetention");
+    match role {
+        // Of archived versions: it costs, and destroys nothing.
+        Role::Reader => read.push("s3:RestoreObject"),
+        _ => read.push("s3:GetObjectRetention"),
     }
     statements.push(allow("BackupRead", &read, &[below(target, "")]));
     let write = [

@@ -1,11 +1,11 @@
 //! Lines for people.
 
+use super::ending::Ending;
 use super::text::{paint, plain, plain_lines, show_bytes, show_count, show_elapsed, show_files};
 use crate::model::{
-    Action, BackupSummary, Event, ExitCode, LibrarySummary, RestoreSummary, Side, Summary,
-    SyncSummary, Time,
+    Action, BackupSummary, Event, ExitCode, Failure, LibrarySummary, PullSummary, RestoreSummary,
+    Side, SyncSummary, Time,
 };
-use std::time::Duration;
 
 /// Where a line goes.
 pub(super) enum Line {
@@ -25,18 +25,20 @@ pub(super) fn event(event: &Event, verbose: bool, quiet: bool, colour: bool) -> 
             paint("warning:", "33", colour),
             plain_lines(message)
         ))),
-        Event::Failed(failure) => {
-            let place = plain(&failure.path);
-            let message = plain_lines(&failure.message);
-            // Many messages name the path themselves.
-            let line = if place.is_empty() || message.contains(place.as_ref()) {
-                message.into_owned()
-            } else {
-                format!("{place}: {message}")
-            };
-            Some(Line::Err(error(&line, colour)))
-        }
+        Event::Failed(failure) => Some(Line::Err(error(&named(failure), colour))),
         _ => None,
+    }
+}
+
+/// Where and what.
+fn named(failure: &Failure) -> String {
+    let place = plain(&failure.path);
+    let message = plain_lines(&failure.message);
+    // Many messages name the path themselves.
+    if place.is_empty() || message.contains(place.as_ref()) {
+        message.into_owned()
+    } else {
+        format!("{place}: {message}")
     }
 }
 
@@ -59,7 +61,12 @@ fn file(event: &Event) -> String {
     let would = if *planned { "would " } else { "" };
     let place = side.map_or("", Side::as_str);
     let size = match action {
-        Action::Upload | Action::Copy | Action::Rescue | Action::Restore => {
+        Action::Upload
+        | Action::Copy
+        | Action::Rescue
+        | Action::Restore
+        | Action::Thaw
+        | Action::Download => {
             format!("  ({})", show_bytes(*size))
         }
         _ => String::new(),
@@ -71,8 +78,20 @@ fn file(event: &Event) -> String {
     )
 }
 
+/// So many failures are named once more at the end.
+const NAMED: usize = 3;
+
 /// The closing summary: what was done, what is protected, what needs attention.
-pub(super) fn summary(exit: ExitCode, elapsed: Duration, summary: &Summary) -> Vec<String> {
+pub(super) fn summary(ending: &Ending<'_>) -> Vec<String> {
+    let Ending {
+        summary,
+        libraries,
+        exit,
+        ..
+    } = *ending;
+    if !libraries.is_empty() {
+        return several(ending);
+    }
     let mut lines = Vec::new();
     if let Some(part) = &summary.library {
         lines.push(format!("library   {}", library(part)));
@@ -90,23 +109,60 @@ pub(super) fn summary(exit: ExitCode, elapsed: Duration, summary: &Summary) -> V
     if let Some(part) = &summary.restore {
         lines.push(format!("restored  {}", restore(part)));
     }
+    if let Some(part) = &summary.pull {
+        lines.push(format!("pulled    {}", pull(part)));
+    }
     if lines.is_empty() {
         return lines;
     }
-    let errors = match summary.errors.len() {
-        0 => String::new(),
-        1 => "; 1 error, named above".to_owned(),
-        count => format!("; {} errors, named above", show_count(count as u64)),
-    };
+    lines.extend(attention(&summary.errors));
     lines.push(format!(
-        "{} in {}{errors}",
-        ending(exit, summary.restore.is_some()),
-        show_elapsed(elapsed)
+        "{} in {}",
+        how(exit, summary.restore.is_some()),
+        show_elapsed(ending.elapsed)
     ));
     lines
 }
 
-fn ending(exit: ExitCode, restores: bool) -> &'static str {
+/// The first failures by name; where many scrolled by, their number.
+fn attention(errors: &[Failure]) -> Vec<String> {
+    let mut lines: Vec<String> = errors
+        .iter()
+        .take(NAMED)
+        .map(|failure| format!("attention {}", named(failure)))
+        .collect();
+    let more = errors.len().saturating_sub(NAMED) as u64;
+    if more > 0 {
+        lines.push(format!("attention {} more, named above", show_count(more)));
+    }
+    lines
+}
+
+/// The end of several libraries: a line for each.
+fn several(ending: &Ending<'_>) -> Vec<String> {
+    let width = ending
+        .libraries
+        .iter()
+        .map(|(name, _)| name.chars().count());
+    let width = width.max().unwrap_or_default();
+    let mut lines = vec![String::new()];
+    for (name, exit) in ending.libraries {
+        let how = how(*exit, false).trim_end_matches([',', ';']);
+        let code = match exit {
+            ExitCode::Done => String::new(),
+            exit => format!(" (exit {})", exit.code()),
+        };
+        lines.push(format!("{:width$}  {how}{code}", plain(name)));
+    }
+    lines.push(format!(
+        "{} libraries in {}",
+        show_count(ending.libraries.len() as u64),
+        show_elapsed(ending.elapsed)
+    ));
+    lines
+}
+
+fn how(exit: ExitCode, restores: bool) -> &'static str {
     match exit {
         ExitCode::Refused if restores => "refused, nothing replaced,",
         ExitCode::Done => "done",
@@ -198,7 +254,7 @@ fn work(uploaded: u64, bytes: u64, rest: &[(u64, &str)]) -> Option<String> {
 fn snapshot(part: &BackupSummary) -> Option<String> {
     let id = part.snapshot.as_ref()?;
     let locked = match part.protected_until {
-        Some(until) => format!(", locked until {}", date(until)),
+        Some(until) => format!(", protected until {}", date(until)),
         None => String::new(),
     };
     Some(format!("snapshot  {}{locked}", plain(id)))
@@ -207,6 +263,25 @@ fn snapshot(part: &BackupSummary) -> Option<String> {
 /// The day, in UTC as everything that is stored.
 fn date(time: Time) -> String {
     time.strftime("%Y-%m-%d").to_string()
+}
+
+fn pull(part: &PullSummary) -> String {
+    let fetched = format!(
+        "{} ({} downloaded)",
+        show_files(part.downloaded),
+        show_bytes(part.bytes_downloaded)
+    );
+    counts(
+        &fetched,
+        &[
+            (part.adopted, "there already"),
+            (part.unchanged, "unchanged"),
+            (part.trashed, "moved to the trash"),
+            (part.edited, "changed here and left alone"),
+            (part.conflicts, "in conflict, both versions kept"),
+            (part.failed, "failed"),
+        ],
+    )
 }
 
 fn restore(part: &RestoreSummary) -> String {
@@ -221,7 +296,11 @@ fn restore(part: &RestoreSummary) -> String {
     );
     let line = counts(
         &fetched,
-        &[(part.unchanged, "right already"), (part.failed, "failed")],
+        &[
+            (part.unchanged, "right already"),
+            (part.archived, "archived"),
+            (part.failed, "failed"),
+        ],
     );
     format!("{line}{from}")
 }

@@ -1,8 +1,9 @@
 //! Events and the summary as JSON Lines. Scripts rely on these names for good.
 
+use super::ending::Ending;
 use super::progress::Progress;
 use crate::model::{
-    BackupSummary, Event, ExitCode, Failure, LibrarySummary, RelPath, RestoreSummary, Summary,
+    BackupSummary, Event, ExitCode, Failure, LibrarySummary, PullSummary, RelPath, RestoreSummary,
     SyncSummary, Time,
 };
 use data_encoding::BASE64;
@@ -31,9 +32,18 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::Note(message) => Line::Note { message },
         Event::Warning(message) => Line::Warning { message },
         Event::Failed(failure) => Line::Error(FailureLine::of(failure)),
-        Event::Total { .. } | Event::Bytes { .. } | Event::FileDone => return None,
+        Event::Total { .. }
+        | Event::Bytes { .. }
+        | Event::Begun { .. }
+        | Event::Ended { .. }
+        | Event::FileDone => return None,
     };
     Some(to_line(&line))
+}
+
+/// What the following lines are about.
+pub(super) fn heading(name: &str, path: &str) -> String {
+    to_line(&Line::Library { name, path })
 }
 
 /// How far the command is.
@@ -45,32 +55,30 @@ pub(super) fn progress(progress: &Progress, elapsed: Duration) -> String {
         files_total: progress.files_total,
         bytes_done: progress.bytes_done,
         bytes_total: progress.bytes_total,
+        sync_bytes_done: progress.sync_bytes,
+        backup_bytes_done: progress.backup_bytes,
+        in_flight: progress.largest().map(InFlight::of).collect(),
     })
 }
 
 /// The last line.
-pub(super) fn summary(
-    command: &str,
-    exit: ExitCode,
-    elapsed: Duration,
-    summary: &Summary,
-    extra: Option<Failure>,
-) -> String {
+pub(super) fn summary(ending: &Ending<'_>) -> String {
+    let summary = ending.summary;
+    let failures = ending.failures();
+    let libraries = ending.libraries.iter();
     to_line(&SummaryLine {
         event: "summary",
-        command,
-        exit_code: exit.code(),
-        elapsed_ms: milliseconds(elapsed),
+        command: ending.command,
+        library_name: ending.library,
+        exit_code: ending.exit.code(),
+        elapsed_ms: milliseconds(ending.elapsed),
+        libraries: libraries.map(LibraryCode::of).collect(),
         library: summary.library.as_ref().map(LibraryPart::of),
         sync: summary.sync.as_ref().map(SyncPart::of),
         backup: summary.backup.as_ref().map(BackupPart::of),
         restore: summary.restore.as_ref().map(RestorePart::of),
-        errors: summary
-            .errors
-            .iter()
-            .chain(&extra)
-            .map(FailureLine::of)
-            .collect(),
+        pull: summary.pull.as_ref().map(PullPart::of),
+        errors: failures.iter().map(FailureLine::of).collect(),
     })
 }
 
@@ -93,6 +101,10 @@ fn base64_unless_text(path: &RelPath) -> Option<String> {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
+    Library {
+        name: &'a str,
+        path: &'a str,
+    },
     Phase {
         phase: &'a str,
     },
@@ -113,6 +125,9 @@ enum Line<'a> {
         files_total: u64,
         bytes_done: u64,
         bytes_total: u64,
+        sync_bytes_done: u64,
+        backup_bytes_done: u64,
+        in_flight: Vec<InFlight>,
     },
     Note {
         message: &'a str,
@@ -121,6 +136,21 @@ enum Line<'a> {
         message: &'a str,
     },
     Error(FailureLine<'a>),
+}
+
+#[derive(Serialize)]
+struct InFlight {
+    path: String,
+    size: u64,
+}
+
+impl InFlight {
+    fn of((path, size): &(RelPath, u64)) -> Self {
+        Self {
+            path: path.display().into_owned(),
+            size: *size,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -144,8 +174,12 @@ impl<'a> FailureLine<'a> {
 struct SummaryLine<'a> {
     event: &'a str,
     command: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    library_name: Option<&'a str>,
     exit_code: u8,
     elapsed_ms: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    libraries: Vec<LibraryCode<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     library: Option<LibraryPart>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +188,24 @@ struct SummaryLine<'a> {
     backup: Option<BackupPart<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     restore: Option<RestorePart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pull: Option<PullPart<'a>>,
     errors: Vec<FailureLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct LibraryCode<'a> {
+    name: &'a str,
+    exit_code: u8,
+}
+
+impl<'a> LibraryCode<'a> {
+    fn of((name, exit): &'a (String, ExitCode)) -> Self {
+        Self {
+            name,
+            exit_code: exit.code(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -244,6 +295,7 @@ struct RestorePart<'a> {
     files: u64,
     bytes_downloaded: u64,
     unchanged: u64,
+    archived: u64,
     failed: u64,
 }
 
@@ -254,7 +306,37 @@ impl<'a> RestorePart<'a> {
             files: part.files,
             bytes_downloaded: part.bytes_downloaded,
             unchanged: part.unchanged,
+            archived: part.archived,
             failed: part.failed,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PullPart<'a> {
+    downloaded: u64,
+    bytes_downloaded: u64,
+    adopted: u64,
+    unchanged: u64,
+    trashed: u64,
+    edited: u64,
+    conflicts: u64,
+    failed: u64,
+    requests: &'a BTreeMap<&'static str, u64>,
+}
+
+impl<'a> PullPart<'a> {
+    fn of(part: &'a PullSummary) -> Self {
+        Self {
+            downloaded: part.downloaded,
+            bytes_downloaded: part.bytes_downloaded,
+            adopted: part.adopted,
+            unchanged: part.unchanged,
+            trashed: part.trashed,
+            edited: part.edited,
+            conflicts: part.conflicts,
+            failed: part.failed,
+            requests: &part.requests,
         }
     }
 }

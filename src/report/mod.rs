@@ -3,20 +3,28 @@
 //! Events are shown by a thread of their own, so that a terminal that was stopped, or a pipe that
 //! nobody reads, never holds up a run. A closed output ends the showing and nothing else.
 
+mod ending;
+mod groups;
 mod human;
 mod json;
 mod log;
+mod metrics;
+mod notify;
 mod out;
 mod progress;
 mod rows;
 mod shower;
 mod text;
 
+pub use ending::Ending;
+pub use groups::Groups;
 pub use log::start_logging;
+pub use metrics::Metrics;
+pub use notify::{News, Notifier, Occasion};
 pub use rows::Rows;
 pub use text::{plain, show_bytes, show_count, show_elapsed, show_files};
 
-use crate::model::{Error, Event, ExitCode, Failure, Summary};
+use crate::model::{Error, Event, ExitCode, time};
 use out::{Out, Shared};
 use shower::Shower;
 use std::sync::Arc;
@@ -38,12 +46,16 @@ pub struct Mode {
     pub terminal: bool,
     /// Colours are wanted there.
     pub colour: bool,
+    /// Foldable groups of a CI's log.
+    pub groups: Groups,
 }
 
 /// Shows events until it is finished.
 pub struct Reporter {
     mode: Mode,
     out: Shared,
+    /// The group that is open.
+    group: Option<String>,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -72,6 +84,7 @@ fn start_on(
     Reporter {
         mode,
         out,
+        group: None,
         ended,
         // Without a thread (the system refused one) the run goes on in silence.
         thread: thread.ok(),
@@ -79,6 +92,38 @@ fn start_on(
 }
 
 impl Reporter {
+    /// Of several libraries, says which one all that follows is about.
+    pub fn heading(&self, name: &str, path: &str) {
+        let line = if self.mode.json {
+            json::heading(name, path)
+        } else {
+            format!("\n{}  {}", plain(name), plain(path))
+        };
+        if self.mode.json || !self.mode.quiet {
+            out::lock(&self.out).line(&line);
+        }
+    }
+
+    /// Begins a group in a CI's log, which ends before the errors and the summary do.
+    pub fn group(&mut self, title: &str) {
+        let now = time::local_now().as_second();
+        let line = self.mode.groups.begin(&plain(title), now);
+        if let Some(line) = line.filter(|_| !self.mode.json && !self.mode.quiet) {
+            out::lock(&self.out).line(&line);
+            self.group = Some(plain(title).into_owned());
+        }
+    }
+
+    fn end_group(&mut self) {
+        let now = time::local_now().as_second();
+        let title = self.group.take();
+        if let Some(line) = title.and_then(|title| self.mode.groups.end(&title, now)) {
+            let mut out = out::lock(&self.out);
+            out.line(&line);
+            out.flush();
+        }
+    }
+
     /// For commands that print rows.
     pub fn rows(&self) -> Rows {
         Rows::new(self.mode.json, Arc::clone(&self.out))
@@ -86,24 +131,17 @@ impl Reporter {
 
     /// Shows what was still waiting, then the error (on standard error), then the summary, which
     /// in JSON is the last line.
-    pub fn finish(
-        mut self,
-        command: &str,
-        exit: ExitCode,
-        elapsed: Duration,
-        summary: &Summary,
-        error: Option<&Error>,
-    ) {
+    pub fn finish(mut self, ending: &Ending<'_>) {
         self.stop();
-        if let Some(error) = error {
+        self.end_group();
+        if let Some(error) = ending.error {
             print_error(&error.to_string(), self.mode.colour);
         }
         let mut out = out::lock(&self.out);
         if self.mode.json {
-            let extra = error.map(failure_of);
-            out.line(&json::summary(command, exit, elapsed, summary, extra));
+            out.line(&json::summary(ending));
         } else if !self.mode.quiet {
-            for line in human::summary(exit, elapsed, summary) {
+            for line in human::summary(ending) {
                 out.line(&line);
             }
         }
@@ -135,28 +173,16 @@ pub fn print_error(message: &str, colour: bool) {
 
 /// Prints a JSON summary of a command that failed before anything could begin.
 pub fn print_failed_start(command: &str, exit: ExitCode, elapsed: Duration, error: &Error) {
-    let extra = Some(failure_of(error));
-    let line = json::summary(command, exit, elapsed, &Summary::default(), extra);
+    let line = json::summary(&Ending {
+        command,
+        exit,
+        elapsed,
+        error: Some(error),
+        ..Ending::default()
+    });
     let mut out = Out::new(std::io::stdout());
     out.line(&line);
     out.flush();
-}
-
-fn failure_of(error: &Error) -> Failure {
-    let (path, stage) = match error {
-        Error::Usage(_) => (String::new(), "configuration"),
-        Error::Io { path, .. } => (path.to_string_lossy().into_owned(), "disk"),
-        Error::Store(error) => (error.place.clone(), error.operation),
-        Error::Refused(_) => (String::new(), "guard"),
-        Error::Held(_) => (String::new(), "lease"),
-        Error::Format(_) => (String::new(), "format"),
-        _ => (String::new(), "command"),
-    };
-    Failure {
-        path,
-        stage,
-        message: error.to_string(),
-    }
 }
 
 #[cfg(test)]

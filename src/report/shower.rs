@@ -122,31 +122,33 @@ impl Shower {
             self.draw();
         } else if due(LOG_PROGRESS) {
             self.last_progress = now;
-            let line = format!("{}: {}", self.progress.phase, self.progress.line());
-            lock(&self.err).line(line.trim_end_matches([':', ' ']));
+            lock(&self.err).line(&self.progress.log_line());
         }
     }
 
-    /// A bar once the work has a size, before that a turning wheel with what was done.
+    /// Draws anew, as wide as the terminal is by now.
     fn draw(&mut self) {
         if self.bar.is_none() && self.progress.line().is_empty() {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
+            let target = ProgressDrawTarget::stderr_with_hz(10);
+            let bar = ProgressBar::with_draw_target(None, target);
+            // The frame is made here, so that it can be narrow, and without any colour.
+            bar.with_style(
+                ProgressStyle::with_template("{msg}").unwrap_or(ProgressStyle::default_spinner()),
+            )
         });
-        let template = if self.progress.bytes_total > 0 {
-            bar.set_length(self.progress.bytes_total);
-            bar.set_position(self.progress.bytes_done.min(self.progress.bytes_total));
-            "{prefix:10} [{bar:20}] {msg}"
-        } else {
-            "{prefix:10} {spinner} {msg}"
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.set_prefix(self.progress.phase);
-        bar.set_message(self.progress.line());
+        bar.set_message(self.progress.frame(columns()).join("\n"));
         bar.tick();
+    }
+}
+
+/// The terminal's width.
+fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr());
+    match size.map(|size| size.ws_col) {
+        Ok(columns) if columns > 0 => columns.into(),
+        _ => 80,
     }
 }

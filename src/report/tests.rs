@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Action, BackupSummary, Events, LibrarySummary, RelPath, RestoreSummary, Side, SyncSummary,
+    Action, BackupSummary, Events, Failure, LibrarySummary, RelPath, RestoreSummary, Side, Summary,
+    SyncSummary,
 };
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -70,6 +71,7 @@ fn summary() -> Summary {
             ..BackupSummary::default()
         }),
         restore: None,
+        pull: None,
         twice: None,
         errors: vec![Failure {
             path: "a/b".to_owned(),
@@ -93,13 +95,13 @@ fn show(mode: Mode, out: &Stream, events: Vec<Event>) -> (String, String) {
         sender.send(event);
     }
     // The sender is still there: a forgotten one must not keep the summary from coming.
-    reporter.finish(
-        "run",
-        ExitCode::Partial,
-        Duration::from_millis(12_500),
-        &summary(),
-        None,
-    );
+    reporter.finish(&Ending {
+        command: "run",
+        exit: ExitCode::Partial,
+        elapsed: Duration::from_millis(12_500),
+        summary: &summary(),
+        ..Ending::default()
+    });
     drop(sender);
     (out.text(), err.text())
 }
@@ -207,7 +209,11 @@ fn a_target_that_was_only_looked_at_has_no_line() {
         }),
         ..Summary::default()
     };
-    let lines = human::summary(ExitCode::Refused, Duration::ZERO, &looked_at);
+    let lines = human::summary(&Ending {
+        exit: ExitCode::Refused,
+        summary: &looked_at,
+        ..Ending::default()
+    });
     assert_eq!(
         lines,
         [
@@ -219,13 +225,12 @@ fn a_target_that_was_only_looked_at_has_no_line() {
 
 #[test]
 fn an_error_that_ended_a_command_is_among_the_errors() {
-    let line = json::summary(
-        "run",
-        ExitCode::Usage,
-        Duration::ZERO,
-        &Summary::default(),
-        Some(failure_of(&Error::Usage("no library".to_owned()))),
-    );
+    let line = json::summary(&Ending {
+        command: "run",
+        exit: ExitCode::Usage,
+        error: Some(&Error::Usage("no library".to_owned())),
+        ..Ending::default()
+    });
     assert_eq!(
         line,
         "{\"event\":\"summary\",\"command\":\"run\",\"exit_code\":2,\"elapsed_ms\":0,\

@@ -63,14 +63,15 @@ pub fn show_files(count: u64) -> String {
     }
 }
 
-/// `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`.
+/// `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `4 d 3 h`.
 pub fn show_elapsed(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     match seconds {
         0..10 => format!("{:.1} s", elapsed.as_secs_f64()),
         10..60 => format!("{seconds} s"),
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        3_600..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
     }
 }
 
@@ -114,6 +115,8 @@ mod tests {
             (12.9, "12 s"),
             (185.0, "3 min 5 s"),
             (7_450.0, "2 h 4 min"),
+            (172_799.0, "47 h 59 min"),
+            (356_400.0, "4 d 3 h"),
         ] {
             assert_eq!(show_elapsed(Duration::from_secs_f64(seconds)), shown);
         }

@@ -34,7 +34,7 @@ pub use id::SnapshotId;
 pub use ledger::{LedgerObject, Renewed, read_ledger, write_ledger};
 pub use line::{as_line, from_line};
 pub use object::{ChunkRef, FORMAT, Snapshot, SnapshotRetention};
-pub use prunes::{PruneRecord, list_prunes, read_prune_records, read_prunes, write_prune};
+pub use prunes::{PruneRecord, read_prune_records, read_prunes, write_prune};
 pub use select::{Found, Select};
 pub use vault::{Loaded, SnapshotRef, Vault, chunks_within};
 

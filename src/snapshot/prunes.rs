@@ -27,24 +27,11 @@ struct Line {
     parent: Option<String>,
 }
 
-/// The prune records themselves, as versions: they explain gaps for as long as they are locked.
-///
-/// # Errors
-/// The store's.
-pub async fn list_prunes(vault: &Vault) -> Result<Vec<Stored>> {
-    let prefix = vault.target().key(layout::PRUNES);
-    let versions = transport::oldest_versions(&**vault.store(), &prefix).await?;
-    let stored = |version: Version| Stored {
-        key: version.key,
-        version_id: version.version_id,
-        etag: version.etag,
-    };
-    Ok(versions.into_iter().map(stored).collect())
-}
-
 /// A prune record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PruneRecord {
+    /// The record itself: it explains gaps for as long as it is locked.
+    pub stored: Stored,
     /// When it was written, by the server's clock.
     pub at: Time,
     /// What it names.
@@ -70,8 +57,17 @@ pub async fn read_prune_records(vault: &Vault) -> Result<Vec<PruneRecord>> {
     let versions = transport::oldest_versions(&**vault.store(), &prefix).await?;
     let records = stream::iter(versions).map(|version| async move {
         let at = version.last_modified;
+        let stored = Stored {
+            key: version.key.clone(),
+            version_id: version.version_id.clone(),
+            etag: version.etag.clone(),
+        };
         let dropped = read(vault, version).await?;
-        Ok(PruneRecord { at, dropped })
+        Ok(PruneRecord {
+            stored,
+            at,
+            dropped,
+        })
     });
     records.buffered(PARALLEL).try_collect().await
 }

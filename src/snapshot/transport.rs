@@ -147,7 +147,8 @@ async fn fresh(store: &dyn Store, once: &Once<'_>, version_id: Option<String>) -
     let place = format!("{}/{}", store.place(), once.key);
     let version_id = version_id.ok_or_else(|| {
         Error::Refused(format!(
-            "{place}: the store gave no version id; versioning must be enabled on the bucket"
+            "{place}: the store gave no version id: enable versioning on the bucket, or let \
+             `tidelock init` make one"
         ))
     })?;
     let lock = store.retention(once.key, &version_id).await?;
@@ -158,7 +159,8 @@ async fn fresh(store: &dyn Store, once: &Once<'_>, version_id: Option<String>) -
         }),
         _ => Err(Error::Refused(format!(
             "{place}: the store did not keep the lock that it was given (asked for {} until {}, \
-             found {}); nothing was committed",
+             found {}); nothing was committed. Back up to a bucket with object lock (`tidelock \
+             init` makes one), with keys that may set retention",
             once.lock.mode,
             once.lock.until,
             describe(lock),

@@ -35,6 +35,18 @@ pub fn state_file(state_dir: &Path, key: &StateKey<'_>) -> PathBuf {
     state_dir.join(format!("{}-{}.sqlite", label(key.library), &hash[..16]))
 }
 
+/// The name of the file that tells what was pulled from a sync target (with its endpoint) into a
+/// folder.
+pub(super) fn pull_file_name(folder: &Path, target: &Target, endpoint: Option<&str>) -> String {
+    let mut hashed = Vec::new();
+    field(&mut hashed, folder.as_os_str().as_encoded_bytes());
+    field(&mut hashed, target.to_string().as_bytes());
+    let endpoint = endpoint.unwrap_or("").trim_end_matches('/');
+    field(&mut hashed, endpoint.as_bytes());
+    let hash = Blake3::of(&hashed).to_hex();
+    format!("pull-{}-{}.sqlite", label(folder), &hash[..16])
+}
+
 /// Length first, so that no two keys give the same bytes.
 fn field(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());

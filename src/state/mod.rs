@@ -9,7 +9,10 @@
 //! | `base` | the entries of the latest known snapshot, all of them |
 //! | `pending` | what runs have stored, carried or dropped since, see [`Change`] |
 //! | `upload`, `part` | unfinished multipart uploads |
+//! | `object` | bytes of small objects that never change, see [`State::object`] |
 //! | `meta` | which snapshot `base` is, and small notes |
+//!
+//! What `pull` brought into a folder is in a file of its own, [`PullState`].
 //!
 //! # How a snapshot is committed
 //!
@@ -26,8 +29,10 @@ mod file;
 mod forget;
 mod handle;
 mod lock;
+mod objects;
 mod open;
 mod pending;
+mod pulled;
 mod query;
 mod rebuild;
 mod row;
@@ -39,8 +44,10 @@ mod writer;
 pub use base::{Base, Standing};
 pub use file::{StateKey, state_file};
 pub use handle::{Rebuild, Rows, StateHandle};
+pub use objects::ObjectName;
 pub use open::{Opened, State};
 pub use pending::Change;
+pub use pulled::{PullState, Pulled, pull_file};
 pub use query::Found;
 pub use row::Row;
 pub use uploads::{UploadId, UploadPart, UploadRow};

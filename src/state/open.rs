@@ -172,7 +172,8 @@ fn check(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn create(file: &Path) -> Result<Connection> {
+/// An empty file, readable by its owner alone; nothing is left beside it of one before.
+pub(super) fn create_file(file: &Path) -> Result<()> {
     // SQLite gives its WAL the mode of the file itself.
     OpenOptions::new()
         .write(true)
@@ -183,6 +184,11 @@ fn create(file: &Path) -> Result<Connection> {
     for suffix in ["-wal", "-shm", "-journal"] {
         remove_if_there(&with_suffix(file, suffix))?;
     }
+    Ok(())
+}
+
+fn create(file: &Path) -> Result<Connection> {
+    create_file(file)?;
     let make = || {
         let mut conn = connect(file)?;
         schema::configure(&conn)?;
@@ -192,7 +198,7 @@ fn create(file: &Path) -> Result<Connection> {
     make().map_err(|error| translate(file, &error))
 }
 
-fn connect(file: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(file: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(
         file,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -200,7 +206,7 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Renames the file, and its WAL with it, to `….damaged-<time>`.
-fn set_aside(file: &Path, now: Time) -> Result<PathBuf> {
+pub(super) fn set_aside(file: &Path, now: Time) -> Result<PathBuf> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
     let to = with_suffix(file, &format!(".damaged-{stamp}"));
     std::fs::rename(file, &to).map_err(Error::io(file))?;

@@ -7,7 +7,7 @@ pub(super) const APPLICATION_ID: i64 = 0x5449_4445;
 
 /// One step a version: step N brings a file from version N to N + 1. Steps are never edited once
 /// they have been released.
-pub(super) const MIGRATIONS: &[&str] = &[V1];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -67,6 +67,13 @@ const V1: &str = concat!(
          crc64 INTEGER NOT NULL, subtree BLOB NOT NULL, size INTEGER NOT NULL,
          PRIMARY KEY (upload, number)) WITHOUT ROWID, STRICT;"
 );
+
+/// What small objects hold that never change. `body` is compressed; without it, only the hash is
+/// known so far, of one read that nothing has confirmed.
+const V2: &str = "
+     CREATE TABLE object (
+         key TEXT NOT NULL, version_id TEXT NOT NULL, etag TEXT NOT NULL, size INTEGER NOT NULL,
+         blake3 BLOB NOT NULL, body BLOB, PRIMARY KEY (key, version_id)) STRICT;";
 
 /// Brings a file of an older version, or an empty one, to the present one. A crash leaves it at
 /// the version that the last whole step led to.

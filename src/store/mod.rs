@@ -12,6 +12,7 @@ pub mod s3;
 pub use listing::Order;
 pub use s3::{ConnectOptions, S3Store};
 
+use crate::model::archive::Tier;
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -251,6 +252,8 @@ pub struct Head {
     pub storage_class: Option<String>,
     /// The `x-amz-restore` header of archived versions.
     pub restore: Option<String>,
+    /// The `x-amz-archive-status` header: Intelligent-Tiering's archive tier.
+    pub archive_status: Option<String>,
 }
 
 /// Bytes of an object.
@@ -262,6 +265,8 @@ pub struct Fetched {
     pub etag: String,
     /// Which version they are of.
     pub version_id: Option<String>,
+    /// By the server's clock.
+    pub last_modified: Time,
 }
 
 /// A range of bytes, both ends included, as in HTTP.
@@ -388,6 +393,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// One page of versions and delete markers.
     async fn list_versions(&self, request: &ListRequest) -> StoreResult<Page<Version>>;
+
+    /// Asks for the retrieval of an archived version, to be readable for `days` days (none where
+    /// it moves back for good). No error if that is under way. The version itself stays as it is.
+    async fn restore_archived(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        tier: Tier,
+        days: Option<i32>,
+    ) -> StoreResult<()>;
 
     /// Deletes the current object (on a versioned bucket: adds a delete marker) if it still has
     /// this ETag. No error if it is gone.

@@ -95,6 +95,41 @@ fn help_version_completions_and_manual_go_to_standard_output() {
     }
 }
 
+#[test]
+fn tidelock_alone_says_what_is_set_up_and_what_is_next() {
+    let home = TempDir::new().unwrap();
+    let say = || {
+        let output = bare(home.path()).assert().success();
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+    let text = say();
+    assert!(text.starts_with("Nothing is set up yet"), "{text}");
+    assert!(text.contains("\n  tidelock init "), "{text}");
+    fs::create_dir(home.path().join("Pictures")).unwrap();
+    let file = home.path().join("tidelock.toml");
+    fs::write(
+        &file,
+        "[library]\npath = \"Pictures\"\n[backup]\nto = \"s3://vault/x\"\n",
+    )
+    .unwrap();
+    let text = say();
+    for line in [
+        format!("set up in {}", file.display()),
+        format!("  library  {}", home.path().join("Pictures").display()),
+        "  sync     none yet: to = \"s3://my-photos/library\" under [sync]".to_owned(),
+        "  backup   s3://vault/x  (each version locked for 60d, governance mode)".to_owned(),
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+    }
+    fs::write(&file, "[library]\npaht = \"Pictures\"\n").unwrap();
+    bare(home.path()).assert().code(2);
+    let output = bare(home.path()).arg("--json").assert().code(2);
+    assert_eq!(
+        last_line(&output.get_output().stdout)["command"],
+        "overview"
+    );
+}
+
 /// f26: `tidelock … | head -1`, and no standard streams at all.
 #[test]
 fn f26_closed_streams_are_no_panic_and_change_no_exit_code() {

@@ -7,7 +7,9 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
 use serde_json::Value;
 
-use crate::support::{Library, Lock, TestStore, assert_same_files, contents, on_both};
+use crate::support::{
+    Fault, Library, Lock, Proxy, Rule, TestStore, assert_same_files, contents, on_both,
+};
 
 struct Home {
     store: TestStore,
@@ -239,6 +241,91 @@ async fn f43_renew_changes_no_fresh_lock_and_brings_back_lowered_ones(store: Tes
     assert_eq!(again.requests("PutObjectRetention"), 0);
 }
 on_both!(f43_renew_changes_no_fresh_lock_and_brings_back_lowered_ones);
+
+async fn f40_a_store_that_only_says_it_extends_locks_is_found_out(store: TestStore) {
+    let home = Home::new(store).await;
+    home.expect(0, "backup", &[]);
+    let all = home.versions("").await;
+    let locked = all.iter().filter(|(key, ..)| !key.contains("/.tidelock/"));
+    for (key, version, _) in locked.clone() {
+        home.lower(key, version).await;
+    }
+    let proxy = Proxy::new(&home.store, 1);
+    proxy.plan(Rule::always(Fault::Pretend).on("PutObjectRetention"));
+    let said = home.say_on(&proxy.store(&home.store), "renew", &[]);
+    assert_eq!(said.code, 5, "{:#?}", said.rows);
+    let summary = &said.summary()["backup"];
+    assert_eq!(summary["renewed"], 0);
+    assert_eq!(summary["at_risk"], locked.count());
+    assert!(said.summary().to_string().contains("and did not"));
+    proxy.clear();
+    // Nobody was told that anything is locked for longer.
+    assert_eq!(home.versions("locks/").await, []);
+    let renewed = home.expect(0, "renew", &[]);
+    // The first that was extended, and no more than were under way by then.
+    let renewed = renewed.summary()["backup"]["renewed"].as_u64();
+    assert_eq!(renewed, Some(3 + 1 + 1));
+}
+on_both!(f40_a_store_that_only_says_it_extends_locks_is_found_out);
+
+async fn f44_a_run_with_checksum_finds_versions_gone_and_stores_them_again(store: TestStore) {
+    let home = Home::new(store).await;
+    home.expect(0, "backup", &[]);
+    let mut gone = home.versions("files/").await;
+    gone.retain(|(key, ..)| !key.ends_with("/x"));
+    gone.extend(home.versions("manifests/").await);
+    for (key, version, _) in &gone {
+        home.destroy(key, version).await;
+    }
+    // Fresh locks give no reason to look: the state alone would go on for days.
+    assert_eq!(
+        home.expect(0, "backup", &[]).summary()["backup"]["uploaded"],
+        0
+    );
+    let healed = home.expect(0, "backup", &["--checksum"]);
+    assert_eq!(healed.summary()["backup"]["uploaded"], 2);
+    home.restores(&[], home.library.path());
+    let again = home.expect(0, "backup", &["--checksum"]);
+    assert_eq!(again.summary()["backup"]["uploaded"], 0);
+}
+on_both!(f44_a_run_with_checksum_finds_versions_gone_and_stores_them_again);
+
+async fn f44_what_is_gone_from_both_is_named_by_a_run_with_checksum(store: TestStore) {
+    let home = Home::new(store).await;
+    home.expect(0, "backup", &[]);
+    for (key, version, _) in home.versions("files/x").await {
+        home.destroy(&key, &version).await;
+    }
+    home.library.write("x", b"other");
+    let said = home.expect(5, "backup", &["--checksum"]);
+    let errors = said.summary()["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0]["path"], "x");
+    home.restores(&[], home.library.path());
+}
+on_both!(f44_what_is_gone_from_both_is_named_by_a_run_with_checksum);
+
+/// As f33 for the mirror: a listing that ends early must not make second locked copies.
+async fn f44_versions_that_a_listing_lacks_are_asked_for_before_they_count_as_gone(
+    store: TestStore,
+) {
+    let home = Home::new(store).await;
+    home.expect(0, "backup", &[]);
+    let before = home.versions("files/").await;
+    let proxy = Proxy::new(&home.store, 1);
+    // The first listings are of snapshots, locks and prune records.
+    proxy.plan(
+        Rule::once(Fault::EmptyPage)
+            .on("ListObjectVersions")
+            .skip(3)
+            .times(2),
+    );
+    let said = home.say_on(&proxy.store(&home.store), "backup", &["--checksum"]);
+    assert_eq!(said.code, 0, "{:#?}", said.rows);
+    assert_eq!(said.summary()["backup"]["uploaded"], 0);
+    assert_eq!(home.versions("files/").await, before);
+}
+on_both!(f44_versions_that_a_listing_lacks_are_asked_for_before_they_count_as_gone);
 
 async fn f47_delete_markers_are_told_of_and_change_nothing(store: TestStore) {
     let home = Home::new(store).await;

@@ -288,7 +288,13 @@ fn f40_a_store_that_drops_locks_without_a_word_gets_no_snapshot() {
                 world.library.file("a", size);
                 world.store.drop_locks();
                 let ended = world.night().await;
-                assert_eq!(ended.exit, ExitCode::Refused, "{ended:?}");
+                // A lock that could not be extended is a risk, and comes before the refusal.
+                let exit = if had_a_night {
+                    ExitCode::Damage
+                } else {
+                    ExitCode::Refused
+                };
+                assert_eq!(ended.exit, exit, "{ended:?}");
                 let said = ended.error.unwrap().to_string();
                 assert!(said.contains("did not keep the lock"), "{said}");
                 let after = listing::list_all_versions(&*world.store, prefix).await;

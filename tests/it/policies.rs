@@ -17,7 +17,7 @@ use crate::support::{Library, Lock, StoreKind, TestStore, assert_same_files, blo
 const SECRET: &str = "a-secret-of-a-test";
 
 /// `mc` with an alias of its own.
-fn mc(store: &TestStore, arguments: &[&str]) {
+pub(crate) fn mc(store: &TestStore, arguments: &[&str]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/minio");
     let path = Command::new(script).arg("mc-path").output().unwrap();
     let path = String::from_utf8(path.stdout).unwrap();
@@ -120,6 +120,16 @@ fn f56_a_stolen_writer_key_destroys_nothing_and_every_task_works_with_its_own() 
         };
         restore(&reader).assert().success();
         assert_same_files(library.path(), folder.path());
+
+        // The reader's keys are enough for a second machine, and for nothing more there.
+        let second = tempdir().unwrap();
+        let mut pull = reader.tidelock("pull");
+        pull.args(["--sync-to", &sync, "--to"]).arg(second.path());
+        pull.assert().success();
+        assert_same_files(library.path(), second.path());
+        let written = reader.client().put_object().bucket(&mirror);
+        let written = written.key("library/x").send().await;
+        written.expect_err("a reader wrote to the mirror");
 
         // No other role than the pruner prunes, and no other than the writer writes.
         let prune = |who: &TestStore| {

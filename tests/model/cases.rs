@@ -74,6 +74,7 @@ fn restore_all(world: &World) {
             selection: Selection::default(),
             existing: Existing::default(),
             dry_run: false,
+            thaws: false,
             transfers: 2,
             memory: 16 << 20,
         };

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tidelock::engine::stop::{Stop, Why};
+use tidelock::model::archive::Tier;
 use tidelock::model::{Crc64, Requests, Retention, StoreError, StoreErrorKind, StoreResult, Time};
 use tidelock::store::model::ModelStore;
 use tidelock::store::{
@@ -350,6 +351,16 @@ impl Store for Hooked {
     async fn head(&self, key: &str, version_id: Option<&str>) -> StoreResult<Head> {
         let request = self.inner.head(key, version_id);
         self.around("HeadObject", key, request).await
+    }
+    async fn restore_archived(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        tier: Tier,
+        days: Option<i32>,
+    ) -> StoreResult<()> {
+        let request = self.inner.restore_archived(key, version_id, tier, days);
+        self.around("RestoreObject", key, request).await
     }
     async fn list(&self, list: &ListRequest) -> StoreResult<Page<Object>> {
         let request = self.inner.list(list);

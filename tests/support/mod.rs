@@ -15,9 +15,13 @@
 //! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
 
 mod bucket;
+mod disk;
+mod exposition;
 mod hop;
 mod job;
 mod library;
+mod monitor;
+mod night;
 mod nobody;
 mod proxy;
 mod rclone;
@@ -29,14 +33,18 @@ mod user;
 mod vault;
 
 pub(crate) use bucket::{Bucket, Version, url_decode};
+pub(crate) use disk::OnSmallDisk;
+pub(crate) use exposition::{Samples, parse_strictly};
 pub(crate) use hop::Hop;
 pub(crate) use job::{Job, Ran, borrowed, files_and_bytes};
 pub(crate) use library::{Library, contents};
+pub(crate) use monitor::{Monitor, Ping};
+pub(crate) use night::{Night, Said};
 pub(crate) use nobody::{Nobody, is_root};
 pub(crate) use proxy::{Fault, Proxy, Rule, Traffic};
 pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
 pub(crate) use running::{Running, SLOW};
-pub(crate) use servers::{StoreKind, rclone};
+pub(crate) use servers::{StoreKind, path_with_public_tools, rclone, tool};
 pub(crate) use store::{Lock, TestStore, stores};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
 pub(crate) use user::User;
@@ -90,3 +98,16 @@ macro_rules! on_minio {
     )+};
 }
 pub(crate) use on_minio;
+
+/// As [`on_both!`], for what only LocalStack has: `name::localstack` alone.
+macro_rules! on_localstack {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn localstack() {
+                $crate::support::on_store($crate::support::StoreKind::Localstack, super::$name);
+            }
+        }
+    )+};
+}
+pub(crate) use on_localstack;

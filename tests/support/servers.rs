@@ -2,6 +2,7 @@
 //! `cargo test`, ones that this process starts when a test first asks for them.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -118,22 +119,36 @@ pub(crate) fn rclone() -> &'static Path {
     static RCLONE: OnceLock<PathBuf> = OnceLock::new();
     RCLONE.get_or_init(|| match env::var_os("TIDELOCK_TEST_RCLONE") {
         Some(path) => path.into(),
-        None => {
-            let output = Command::new(scripts().join("tools"))
-                .arg("rclone")
-                .stderr(Stdio::inherit())
-                .output()
-                .expect("scripts/tools");
-            assert!(
-                output.status.success(),
-                "no rclone to compare with, see above"
-            );
-            String::from_utf8(output.stdout)
-                .expect("a path")
-                .trim_end()
-                .into()
-        }
+        None => tool("rclone"),
     })
+}
+
+/// A `PATH` with the tools that restoring by hand takes. `jq` and `zstd` are any system's own; the test fails without.
+pub(crate) fn path_with_public_tools() -> &'static OsStr {
+    static PATH: OnceLock<OsString> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let mut folders: Vec<PathBuf> = ["aws", "b3sum"].map(folder_of).into();
+        folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+        env::join_paths(folders).expect("a PATH")
+    })
+}
+
+/// The folder of a tool that `scripts/tools` installs.
+fn folder_of(name: &str) -> PathBuf {
+    let program = tool(name);
+    program.parent().expect("a folder").to_owned()
+}
+
+/// A program that `scripts/tools` provides.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let output = Command::new(scripts().join("tools"))
+        .arg(name)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("scripts/tools");
+    assert!(output.status.success(), "no {name}, see above");
+    let path = String::from_utf8(output.stdout).expect("a path");
+    path.trim_end().into()
 }
 
 fn scripts() -> PathBuf {

@@ -7,6 +7,13 @@
 //! round trip. What a real line also has is left out: TCP's slow start, loss, jitter. Called in any other way, as the
 //! test suite does, it checks itself.
 
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool of the tests, which speaks to a terminal"
+)]
+
 mod line;
 
 use line::{Line, Shape};

@@ -48,6 +48,25 @@ pub(super) fn plan(flags: &Flags, environment: &Environment, loaded: &Loaded) ->
     Ok(Planned { path, text })
 }
 
+/// A file that is rebuilt: where it goes, before anything is read or made.
+///
+/// # Errors
+/// `Refused` where there is one, and `--yes` was not given.
+pub(super) fn place_to_rebuild(environment: &Environment, loaded: &Loaded) -> Result<PathBuf> {
+    let path = match &loaded.file {
+        Some(path) => path.clone(),
+        None => environment.folder.join(FILE_NAME),
+    };
+    if path.exists() && !loaded.settings.run.yes {
+        return Err(Error::Refused(format!(
+            "{} is there, and is not overwritten: move it away, write another one with \
+             --config FILE, or replace it with --yes",
+            path.display()
+        )));
+    }
+    Ok(path)
+}
+
 /// What the file says, with nothing laid over it but the choice of a library.
 fn says(
     path: &Path,
@@ -71,6 +90,12 @@ fn says(
 }
 
 impl Planned {
+    /// To be written as it is.
+    pub(super) fn of(path: PathBuf, text: String) -> Self {
+        let text = Some(text);
+        Self { path, text }
+    }
+
     /// Writes the file, whole or not at all, and says what was done.
     pub(super) fn write(&self, dry_run: bool) -> Result<String> {
         let shown = self.path.display();

@@ -5,6 +5,7 @@
 
 mod buckets;
 mod file;
+mod from;
 mod keys;
 mod questions;
 mod steps;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 const TRANSFERS: usize = 2;
 
 /// What the command line says.
+#[derive(Clone)]
 pub struct Args {
     /// The settings so far.
     pub flags: Flags,
@@ -32,6 +34,8 @@ pub struct Args {
     pub environment: Environment,
     /// Questions may be asked.
     pub interactive: bool,
+    /// `--from` was given, as the backup target: the file is rebuilt, and nothing else made.
+    pub from: bool,
 }
 
 const NEEDS: Needs = Needs {
@@ -43,6 +47,12 @@ const NEEDS: Needs = Needs {
 
 /// Sets up. Buckets that are made stay if a later step fails; asking again goes on from there.
 pub async fn init(args: Args, events: Events, stop: Stop) -> Outcome {
+    if args.from {
+        return match from::rebuild(&args, &events, &stop).await {
+            Ok(()) => Outcome::done(Summary::default()),
+            Err(error) => Outcome::not_begun(error),
+        };
+    }
     let interactive = args.interactive;
     // Questions wait for a person, on a thread of their own, which an interrupt leaves behind.
     let asked = tokio::task::spawn_blocking(move || ask(args));

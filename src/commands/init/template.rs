@@ -85,6 +85,11 @@ const HEAD: &str = "\
 
 /// The file for a record of settings.
 pub(super) fn render(record: &Json) -> String {
+    render_marked(record, &[])
+}
+
+/// As [`render`], with a mark on the settings (by id) that somebody has to look at.
+pub(super) fn render_marked(record: &Json, check: &[&str]) -> String {
     let mut text = HEAD.to_owned();
     if let Some(object) = record.as_object() {
         let above = object.iter().filter(|(_, value)| !value.is_object());
@@ -92,35 +97,55 @@ pub(super) fn render(record: &Json) -> String {
             if place == 0 {
                 text.push('\n');
             }
+            mark(name, check, &mut text);
             text.push_str(&format!("{name} = {}\n", toml_of(value)));
         }
     }
     for (section, lines) in [("library", LIBRARY), ("sync", SYNC), ("backup", BACKUP)] {
         text.push_str(&format!("\n[{section}]\n"));
-        render_section(&record[section], lines, &mut text);
+        render_section(section, &record[section], (lines, check), &mut text);
     }
     text
 }
 
-fn render_section(section: &Json, lines: &[Line], text: &mut String) {
+/// What stands above a setting that is to be looked at.
+pub(super) const MARK: &str = "# CHECK: was so on the machine that made the snapshot.\n";
+
+fn mark(id: &str, check: &[&str], text: &mut String) {
+    if check.contains(&id) {
+        text.push_str(MARK);
+    }
+}
+
+fn render_section(
+    name_of_section: &str,
+    section: &Json,
+    (lines, check): (&[Line], &[&str]),
+    text: &mut String,
+) {
+    let id = |name: &str| format!("{name_of_section}.{name}");
     for (name, example, comment) in lines {
         if !comment.is_empty() {
             text.push_str(&format!("# {comment}\n"));
         }
         match section.get(name) {
-            Some(value) => text.push_str(&format!("{name} = {}\n", toml_of(value))),
+            Some(value) => {
+                mark(&id(name), check, text);
+                text.push_str(&format!("{name} = {}\n", toml_of(value)));
+            }
             None => text.push_str(&format!("# {name} = {example}\n")),
         }
     }
     for (name, value) in section.as_object().into_iter().flatten() {
         if !lines.iter().any(|(known, ..)| known == name) {
+            mark(&id(name), check, text);
             text.push_str(&format!("{name} = {}\n", toml_of(value)));
         }
     }
 }
 
 /// A value on one line.
-fn toml_of(value: &Json) -> String {
+pub(super) fn toml_of(value: &Json) -> String {
     match value {
         Json::Null => "\"\"".to_owned(),
         Json::Bool(value) => value.to_string(),

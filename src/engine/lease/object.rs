@@ -2,52 +2,59 @@
 
 use super::record::{Found, Record};
 use crate::engine::client::Client;
-use crate::model::{Crc64, Error, Result, StoreErrorKind};
-use crate::store::{Attributes, Condition, Put};
+use crate::model::etag;
+use crate::model::{Crc64, Error, Result, StoreError, StoreErrorKind};
+use crate::store::{Attributes, ByteRange, Condition, Put};
 use bytes::Bytes;
 
 /// A lease has a few hundred bytes; what is larger is none.
 const MOST_BYTES: u64 = 256 << 10;
-
-/// How often an object that changes while it is read is read again.
-const LOOKS: u32 = 5;
 
 /// Where the lease of a target lies.
 pub(super) fn key(client: &Client) -> String {
     client.target.key(".tidelock/lease.json")
 }
 
-/// Reads the lease; none where there is no object.
+/// Reads the lease; none where there is no object. One request, where the ETag is an MD5 and proves
+/// the bytes; a whole GET, whose checksum the store's client compares, where it is not.
 pub(super) async fn look(client: &Client) -> Result<Option<Found>> {
     let key = key(client);
-    for _ in 0..LOOKS {
-        let head = match client.call(|store| store.head(&key, None)).await {
-            Ok(head) => head,
+    let some = ByteRange {
+        first: 0,
+        last: MOST_BYTES,
+    };
+    let mut range = Some(some);
+    loop {
+        let fetched = match client.call(|store| store.get(&key, None, range)).await {
+            Ok(fetched) => fetched,
             Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
+            Err(error) if range.is_some() => return empty(client, &key, error).await,
             Err(error) => return Err(error.into()),
         };
-        let found = |record| Found {
-            etag: head.etag.clone(),
-            last_modified: head.last_modified,
-            record,
-        };
-        if head.size > MOST_BYTES {
-            return Ok(Some(found(None)));
+        let too_large = fetched.body.len() as u64 > MOST_BYTES;
+        let whole = range.is_none() || etag::of(&fetched.body) == fetched.etag;
+        if too_large || whole {
+            let record = serde_json::from_slice(&fetched.body).ok();
+            return Ok(Some(Found {
+                etag: fetched.etag,
+                last_modified: fetched.last_modified,
+                record: record.filter(|_| !too_large),
+            }));
         }
-        match client.call(|store| store.get(&key, None, None)).await {
-            Ok(fetched) if fetched.etag == head.etag => {
-                return Ok(Some(found(serde_json::from_slice(&fetched.body).ok())));
-            }
-            // Renewed, taken over or deleted in between.
-            Ok(_) => {}
-            Err(error) if error.kind == StoreErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
-        }
+        range = None;
     }
-    Err(Error::Held(format!(
-        "several runs are reaching for {} at once; run again in a minute",
-        client.target
-    )))
+}
+
+/// An object without bytes has no range to give: is that the reason of `refusal`?
+async fn empty(client: &Client, key: &str, refusal: StoreError) -> Result<Option<Found>> {
+    match client.call(|store| store.head(key, None)).await {
+        Ok(head) if head.size == 0 => Ok(Some(Found {
+            etag: head.etag,
+            last_modified: head.last_modified,
+            record: None,
+        })),
+        _ => Err(refusal.into()),
+    }
 }
 
 /// Writes the lease on a condition; its new ETag, or none where the condition refused it.

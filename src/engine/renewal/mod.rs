@@ -25,7 +25,7 @@ use crate::model::{
     BackupSettings, Blake3, Error, Event, Events, Failure, RelPath, Result, Retention, Stored, Time,
 };
 use crate::plan::{Renewable, due_now};
-use crate::snapshot::{ChunkRef, LedgerObject, Lock, Renewed, Vault, list_prunes, write_ledger};
+use crate::snapshot::{ChunkRef, LedgerObject, Lock, Renewed, SnapshotRef, Vault, write_ledger};
 use batch::{Batch, Job, Looked};
 use futures::stream::{self, StreamExt};
 use std::collections::{HashMap, HashSet};
@@ -80,6 +80,22 @@ impl Renewal {
     }
 }
 
+/// What is renewed, and how.
+pub struct Request<'a> {
+    /// The backup target, to read from.
+    pub vault: &'a Vault,
+    /// All snapshots that are there, where the caller has listed them already.
+    pub listed: Option<Vec<SnapshotRef>>,
+    /// Its settings.
+    pub settings: &'a BackupSettings,
+    /// What decides.
+    pub by: By,
+    /// Requests in flight.
+    pub transfers: usize,
+    /// Where failures are told.
+    pub events: &'a Events,
+}
+
 /// Renews a whole vault. The caller holds its lease; `check` proves that before the ledger is
 /// written.
 ///
@@ -87,22 +103,19 @@ impl Renewal {
 /// The store's; a stop. Locks that were extended by then are extended.
 pub async fn renew(
     versions: &Versions,
-    vault: &Vault,
-    settings: &BackupSettings,
-    by: By,
-    transfers: usize,
-    events: &Events,
+    request: Request<'_>,
     check: impl AsyncFnOnce() -> Result<()>,
 ) -> Result<Renewal> {
     let now = versions.client().call(|store| store.now()).await?;
-    let mut kept = Kept::read(vault, now, settings.retention).await?;
+    let (vault, settings) = (request.vault, request.settings);
+    let mut kept = Kept::read_slim(vault, request.listed, now, settings.retention).await?;
     let mut renewer = Renewer {
         versions,
         vault,
         settings,
-        by,
-        transfers,
-        events,
+        by: request.by,
+        transfers: request.transfers,
+        events: request.events,
         now,
         locks: HashMap::new(),
         bad: HashMap::new(),
@@ -196,7 +209,7 @@ impl Renewer<'_> {
             let name = RelPath::from(loaded.snapshot.id.as_str());
             (snapshot_version(loaded), loaded.blake3, name)
         });
-        let prunes = list_prunes(self.vault).await?.into_iter().map(|stored| {
+        let prunes = kept.prunes.iter().cloned().map(|stored| {
             let key = stored.key.clone();
             (stored, Blake3::of(key.as_bytes()), RelPath::from(&*key))
         });

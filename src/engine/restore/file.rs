@@ -1,15 +1,19 @@
 //! One file: look, fetch, prove, hand over to be named.
 
-use super::content::{Lost, blocking, fill, hash_file};
-use super::fetch::Fetcher;
-use super::folder::Place;
-use super::publish::{Ready, taken};
+use super::Request;
+use super::content::{Lost, fill};
 use super::tally::Tally;
-use super::temp::{self, Temp};
-use crate::model::{Blake3, Content, Entry, Error, Result, Stored};
+use crate::engine::download::blocking;
+use crate::engine::download::fetch::Fetcher;
+use crate::engine::download::folder::Place;
+use crate::engine::download::publish::{self, taken};
+use crate::engine::download::receive::hash_file;
+use crate::engine::download::temp::{self, OWNER_ALONE, Temp};
+use crate::model::{Blake3, Content, Entry, Error, RelPath, Result, StoreErrorKind, Stored};
 use crate::plan::restore::{Existing, Step, step};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// A file whose version is gone or damaged; another snapshot may know another version.
 #[derive(Clone, Debug)]
@@ -18,19 +22,44 @@ pub(super) struct LostFile {
     pub(super) why: String,
 }
 
+/// What is to become of a file whose content is there.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) replace: bool,
+    pub(super) path: RelPath,
+    pub(super) size: u64,
+}
+
+/// A file that waits for its name.
+pub(super) type Ready = publish::Ready<Job>;
+
+/// Starts to name files; the tally hears of each.
+pub(super) fn publisher(tally: Arc<Tally>) -> (mpsc::Sender<Ready>, JoinHandle<Result<()>>) {
+    publish::start(
+        |ready: &Ready| ready.temp.publish(&ready.place, ready.job.replace),
+        move |ready, named| match named {
+            Ok(()) => tally.restored(&ready.job.path, ready.job.size),
+            Err(error) => tally.failed(&ready.job.path, taken(error, &ready.place)),
+        },
+    )
+}
+
 /// What all files share.
 pub(super) struct Files {
     pub(super) fetcher: Fetcher,
     pub(super) existing: Existing,
+    /// Archived versions are being asked for.
+    pub(super) thaws: bool,
     pub(super) tally: Arc<Tally>,
     pub(super) lost: Mutex<Vec<LostFile>>,
 }
 
 impl Files {
-    pub(super) fn new(fetcher: Fetcher, existing: Existing, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(fetcher: Fetcher, request: &Request, tally: Arc<Tally>) -> Self {
         Self {
             fetcher,
-            existing,
+            existing: request.existing,
+            thaws: request.thaws,
             tally,
             lost: Mutex::default(),
         }
@@ -50,7 +79,17 @@ impl Files {
                 let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
                 lost.push(LostFile { entry, why });
             }
-            Err(Lost::Error(error)) => self.tally.failed(&entry.path, error),
+            Err(Lost::Error(error)) => self.gave_up(&entry, error),
+        }
+    }
+
+    /// Tells why a file was not restored. Archived content is not lost, but late.
+    pub(super) fn gave_up(&self, entry: &Entry, error: Error) {
+        match error {
+            Error::Store(error) if error.kind == StoreErrorKind::Archived => {
+                self.tally.archived(&entry.path, entry.size(), self.thaws);
+            }
+            error => self.tally.failed(&entry.path, error),
         }
     }
 
@@ -85,9 +124,11 @@ impl Files {
         let ready = Ready {
             temp,
             place,
-            replace,
-            path: entry.path.clone(),
-            size: content.size,
+            job: Job {
+                replace,
+                path: entry.path.clone(),
+                size: content.size,
+            },
         };
         let ended = |_| Error::Failed("the restore was given up".into());
         Ok(publisher.send(ready).await.map_err(ended)?)
@@ -122,7 +163,7 @@ impl Files {
         // A small file is written in one piece as soon as it is there.
         let reserve = size > self.fetcher.range_length();
         blocking(move || {
-            let temp = Temp::create(&place.folder).map_err(Error::io(place.path()))?;
+            let temp = Temp::create(&place.folder, OWNER_ALONE).map_err(Error::io(place.path()))?;
             if reserve {
                 temp.reserve(size).map_err(Error::io(place.path()))?;
             }

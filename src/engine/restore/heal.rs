@@ -1,9 +1,8 @@
 //! Other versions of contents whose own version is gone or damaged.
 
 use super::content::Lost;
-use super::file::{Files, LostFile};
-use super::folder::Place;
-use super::publish::Ready;
+use super::file::{Files, LostFile, Ready};
+use crate::engine::download::folder::Place;
 use crate::model::{Blake3, Entry, Error, Event, Stored};
 use crate::snapshot::{ChunkRef, Vault};
 use futures::stream::StreamExt;
@@ -85,7 +84,7 @@ pub(super) async fn restore(
                 return;
             }
             Err(Lost::Content(_)) => {}
-            Err(Lost::Error(error)) => return files.tally.failed(&entry.path, error),
+            Err(Lost::Error(error)) => return files.gave_up(&entry, error),
         }
     }
     let error = Error::Damage(format!("{}: {why}; no other snapshot has it", entry.path));

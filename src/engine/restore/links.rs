@@ -1,9 +1,9 @@
 //! What comes after the files: empty folders, further names of files, symbolic links.
 
 use super::file::refusal;
-use super::folder::{Place, os_name};
-use super::publish::taken;
-use super::temp;
+use crate::engine::download::folder::{Place, os_name};
+use crate::engine::download::publish::taken;
+use crate::engine::download::temp;
 use crate::model::{Entry, Error, Result};
 use crate::plan::restore::{Existing, Step, There, link_step};
 use std::ffi::OsStr;

@@ -1,12 +1,6 @@
 //! Restores a snapshot, or parts of it, into a folder.
 //!
-//! # What holds at any moment, after a crash too
-//!
-//! Every name below the folder is absent, as it was before, or complete: bytes are written under a
-//! temporary name beside it, proven by BLAKE3, made durable, and only then named. Nothing outside
-//! the folder is touched: everything is reached from open handles, one name at a time, and symbolic
-//! links are never followed. What a crash leaves are temporary files, which the next restore into
-//! the same folders removes.
+//! What holds at any moment, after a crash too, is told in `engine::download`.
 //!
 //! # Order
 //!
@@ -15,36 +9,35 @@
 //! Each is a way of its own through the manifest, so memory does not grow with the library.
 
 mod content;
-mod fetch;
 mod file;
-mod folder;
 mod heal;
 mod links;
 mod passes;
-mod publish;
-mod space;
 mod survey;
 mod tally;
-mod temp;
 #[cfg(test)]
 mod tests;
 
+use crate::engine::download::fetch::Fetcher;
+use crate::engine::download::folder::Walk;
+use crate::engine::download::trouble::is_full;
+use crate::engine::download::{blocking, space};
 use crate::engine::look;
 use crate::engine::retry::Retrier;
 use crate::engine::stop::Stop;
-use crate::model::{Entry, Error, Event, Events, ExitCode, Failure, RestoreSummary, Result};
+use crate::model::{Entry, Error, Event, Events, ExitCode, Failure, RestoreSummary, Result, Side};
 use crate::plan::restore::{Existing, Selection};
 use crate::snapshot::{Found, Vault};
-use content::blocking;
-use fetch::Fetcher;
 use file::Files;
-use folder::Walk;
 use passes::{Passes, Source, Wanted};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use survey::{Look, Survey, survey};
 use tally::{Tally, Totals};
+
+/// What helps where the disk is too small.
+const WAY_OUT: &str = "restore to another disk, or restore single paths";
 
 /// What is to be restored, and how.
 #[derive(Clone, Debug)]
@@ -57,6 +50,8 @@ pub struct Request {
     pub existing: Existing,
     /// Tell, touch nothing.
     pub dry_run: bool,
+    /// The vault asks for the retrieval of archived versions, so they are late, not lost.
+    pub thaws: bool,
     /// Requests in flight.
     pub transfers: usize,
     /// Bytes of file contents in memory.
@@ -84,7 +79,7 @@ pub struct Restored {
 ///
 /// # Errors
 /// What keeps it from beginning: the folder can't be made or opened, another restore is writing it
-/// (`Held`), or the disk has too little room (`Failed`).
+/// (`Held`), or the disk has too little room (`Usage`: nothing is written then).
 pub async fn restore(
     vault: &Vault,
     found: &Found,
@@ -152,18 +147,23 @@ async fn write(
     let survey = survey(source.first_look(), &request.selection, &how).await?;
     announce(&survey, events);
     let mut fetched = 0;
+    let to = request.to.clone();
+    let needed = survey.needed();
+    blocking(move || space::check(&to, needed, WAY_OUT)).await?;
     if !request.dry_run && !tally.is_over() {
-        let walk = open(&request.to, survey.grow).await?;
+        let to = request.to.clone();
+        let walk = blocking(move || Walk::to_write(&to)).await?;
         events.send(Event::Phase("restore"));
         let files = Files::new(
             Fetcher::new(
+                Side::Backup,
                 Arc::clone(vault.store()),
                 retrier.clone(),
                 request.transfers,
                 request.memory,
                 events.clone(),
             ),
-            request.existing,
+            request,
             Arc::clone(&tally),
         );
         let passes = Passes::new(&source, &files, walk, &request.to);
@@ -187,8 +187,9 @@ fn announce(survey: &Survey, events: &Events) {
         bytes: survey.fetch,
     });
     events.send(Event::Note(format!(
-        "files selected: {}; {} to download and write",
+        "files selected: {}; to download and write: {} ({})",
         survey.files,
+        survey.fetch_files,
         bytesize::ByteSize(survey.fetch)
     )));
     if survey.specials > 0 {
@@ -202,16 +203,6 @@ fn announce(survey: &Survey, events: &Events) {
     }
 }
 
-async fn open(root: &Path, needed: u64) -> Result<Walk> {
-    let root = root.to_owned();
-    blocking(move || {
-        let walk = Walk::to_write(&root)?;
-        space::check(&root, needed)?;
-        Ok(walk)
-    })
-    .await
-}
-
 /// Ends the restore as soon as a stop is wished for.
 fn watch(stop: Stop, tally: Arc<Tally>) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
@@ -221,7 +212,7 @@ fn watch(stop: Stop, tally: Arc<Tally>) -> tokio::task::JoinHandle<()> {
 
 fn conclude(totals: Totals, to: &Path, left: u64) -> Restored {
     let ended_by = totals.fatal.map(|error| match error {
-        Error::Io { source, .. } if tally::is_full(&source) => space::ran_out(to, left),
+        Error::Io { source, .. } if is_full(&source) => space::ran_out(to, left),
         other => other,
     });
     let exit = ended_by.as_ref().map_or(ExitCode::Done, Error::exit_code);

@@ -1,13 +1,14 @@
 //! The ways through the manifest: files, then what hangs on them, then symbolic links.
 
-use super::content::blocking;
 use super::file::{self, Files};
-use super::folder::{Place, Walk};
 use super::heal;
 use super::links;
-use super::publish;
 use super::survey::Survey;
 use super::tally::Tally;
+use crate::engine::download::blocking;
+use crate::engine::download::folder::{Place, Walk};
+use crate::engine::download::publish::finished;
+use crate::engine::download::walker::Walker;
 use crate::engine::look;
 use crate::model::{Entry, Error, ExitCode, Kind, RelPath, Result};
 use crate::plan::restore::{Selection, Step, unfit};
@@ -103,8 +104,7 @@ pub(super) struct Passes<'a> {
     source: &'a Source<'a>,
     files: &'a Files,
     root: PathBuf,
-    /// Away while it is at work on a thread that may block.
-    walk: tokio::sync::Mutex<Option<Walk>>,
+    walk: Walker,
     /// The path that stands for a content whose first name was not asked for.
     stand_ins: Mutex<HashMap<RelPath, RelPath>>,
 }
@@ -115,7 +115,7 @@ impl<'a> Passes<'a> {
             source,
             files,
             root: root.to_owned(),
-            walk: tokio::sync::Mutex::new(Some(walk)),
+            walk: Walker::new(walk),
             stand_ins: Mutex::default(),
         }
     }
@@ -128,19 +128,19 @@ impl<'a> Passes<'a> {
         self.write_files().await?;
         self.heal().await?;
         if survey.after_files > 0 {
-            self.rewind().await?;
+            self.walk.rewind().await?;
             self.after_files().await?;
             self.heal().await?;
         }
         if survey.symlinks > 0 {
-            self.rewind().await?;
+            self.walk.rewind().await?;
             self.symlinks().await?;
         }
         Ok(())
     }
 
     async fn write_files(&self) -> Result<()> {
-        let (publisher, named) = publish::start(Arc::clone(self.source.tally));
+        let (publisher, named) = file::publisher(Arc::clone(self.source.tally));
         let entries = self.source.entries();
         let placed = entries
             .filter(|entry| ready(self.is_file_now(entry)))
@@ -176,7 +176,7 @@ impl<'a> Passes<'a> {
     }
 
     async fn after_files(&self) -> Result<()> {
-        let (publisher, named) = publish::start(Arc::clone(self.source.tally));
+        let (publisher, named) = file::publisher(Arc::clone(self.source.tally));
         let root = self.root.clone();
         let mut firsts = blocking(move || Walk::to_look(&root)).await?;
         let waiting = |entry: &Entry| {
@@ -289,9 +289,9 @@ impl<'a> Passes<'a> {
             }
             return Ok(());
         }
-        let (publisher, named) = publish::start(Arc::clone(self.source.tally));
+        let (publisher, named) = file::publisher(Arc::clone(self.source.tally));
         let elsewhere = heal::search(self.source.vault, &lost).await;
-        self.rewind().await?;
+        self.walk.rewind().await?;
         for lost in lost {
             if let Some((entry, place)) = self.place(lost.entry.clone()).await {
                 let others = elsewhere.of(&entry);
@@ -306,7 +306,7 @@ impl<'a> Passes<'a> {
     async fn place(&self, entry: Entry) -> Option<(Entry, Place)> {
         let placed = match unfit(&entry.path, cfg!(windows)) {
             Some(why) => Err(Error::Damage(format!("{} {why}", entry.path))),
-            None => self.walk_to(&entry.path).await,
+            None => self.walk.place(&entry.path).await,
         };
         match placed {
             Ok(place) => Some((entry, place)),
@@ -316,37 +316,8 @@ impl<'a> Passes<'a> {
             }
         }
     }
-
-    async fn walk_to(&self, path: &RelPath) -> Result<Place> {
-        let gone = || Error::Failed(format!("{path}: its folder is gone"));
-        let mut slot = self.walk.lock().await;
-        if let Some(walk) = slot.as_mut().filter(|walk| walk.is_at(path)) {
-            return walk.place(path)?.ok_or_else(gone);
-        }
-        let mut walk = slot.take().ok_or_else(gone)?;
-        let wanted = path.clone();
-        let (walk, place) = blocking(move || {
-            let place = walk.place(&wanted);
-            Ok((walk, place))
-        })
-        .await?;
-        *slot = Some(walk);
-        place?.ok_or_else(gone)
-    }
-
-    async fn rewind(&self) -> Result<()> {
-        match self.walk.lock().await.as_mut() {
-            Some(walk) => walk.rewind(),
-            None => Ok(()),
-        }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn finished(task: tokio::task::JoinHandle<Result<()>>) -> Result<()> {
-    task.await
-        .map_err(|error| Error::Failed(format!("naming files failed: {error}")))?
 }

@@ -1,7 +1,8 @@
 //! The look before the first byte: what there is to restore, what is there already, what it takes.
 
-use super::content::blocking;
-use super::folder::Walk;
+use crate::engine::download::blocking;
+use crate::engine::download::folder::Walk;
+use crate::engine::download::space::Needed;
 use crate::model::{Action, Entry, Event, Events, Kind, RelPath, Result};
 use crate::plan::restore::{Existing, Selection, Step, There, step};
 use futures::stream::{Stream, StreamExt};
@@ -17,10 +18,14 @@ const NAMED: usize = 10;
 pub(super) struct Survey {
     /// Regular files selected.
     pub(super) files: u64,
-    /// Bytes that must come, as far as sizes and times tell.
+    /// Those of them that must come, as far as sizes and times tell.
+    pub(super) fetch_files: u64,
+    /// Their bytes.
     pub(super) fetch: u64,
     /// Bytes that the disk must have free.
     pub(super) grow: u64,
+    /// Names that are new on the disk.
+    pub(super) new_files: u64,
     /// Entries that wait for all files: empty folders and further names of a file.
     pub(super) after_files: u64,
     /// Symbolic links.
@@ -119,11 +124,21 @@ impl Survey {
             self.after_files += 1;
         } else if writes {
             self.fetch += content.size;
+            self.fetch_files += 1;
+            self.new_files += u64::from(step == Step::Create);
             let freed = match there {
                 There::File { size, .. } => size,
                 _ => 0,
             };
             self.grow += content.size.saturating_sub(freed);
+        }
+    }
+
+    /// What the disk must have free.
+    pub(super) fn needed(&self) -> Needed {
+        Needed {
+            bytes: self.grow,
+            files: self.new_files,
         }
     }
 

@@ -1,10 +1,10 @@
 //! What became of each path, and whether the restore goes on.
 
+use crate::engine::download::trouble::{exit_of, is_fatal};
 use crate::model::{
     Action, Error, Event, Events, ExitCode, Failure, RelPath, RestoreSummary, StoreErrorKind,
 };
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -87,6 +87,29 @@ impl Tally {
         }
     }
 
+    /// The file's version is archived. With `asked`, its retrieval is under way; else it counts as
+    /// not restored.
+    pub(super) fn archived(&self, path: &RelPath, size: u64, asked: bool) {
+        let mut state = self.state();
+        state.failed.insert(path.clone());
+        state.summary.archived += 1;
+        drop(state);
+        self.events.send(Event::FileDone);
+        if asked {
+            self.events.send(Event::File {
+                path: path.clone(),
+                action: Action::Thaw,
+                side: None,
+                size,
+                planned: false,
+            });
+        } else {
+            let why = "is in an archive storage class and must be retrieved (thawed) first";
+            let path = path.display().into_owned();
+            self.note_failure(path.clone(), ExitCode::Partial, format!("{path} {why}"));
+        }
+    }
+
     /// A part of the manifest can't be read: what it names can't be restored, nor named.
     pub(super) fn manifest_failed(&self, error: Error, message: String) {
         if is_fatal(&error) {
@@ -158,38 +181,5 @@ impl Tally {
     fn state(&self) -> MutexGuard<'_, State> {
         // Each change is complete in itself, so a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What is wrong with the disk, the connection or the credentials, not with one file.
-fn is_fatal(error: &Error) -> bool {
-    use StoreErrorKind::*;
-    match error {
-        Error::Io { source, .. } => is_full(source),
-        Error::Store(error) => matches!(
-            error.kind,
-            NoSuchBucket | Unreachable | Tls | BadCredentials | ExpiredCredentials | WrongRegion
-        ),
-        Error::Interrupted => true,
-        _ => false,
-    }
-}
-
-/// Whether the disk, or what the user may have of it, is full.
-pub(super) fn is_full(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
-    )
-}
-
-/// What one file's failure means for the exit code: anything unnamed by the table is "partial".
-fn exit_of(error: &Error) -> ExitCode {
-    match error {
-        Error::Store(error) if error.kind == StoreErrorKind::Archived => ExitCode::Resumable,
-        error => match error.exit_code() {
-            ExitCode::Failed => ExitCode::Partial,
-            code => code,
-        },
     }
 }

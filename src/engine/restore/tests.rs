@@ -1,6 +1,7 @@
 #![cfg(unix)]
 
 use super::*;
+use crate::engine::download::temp;
 use crate::engine::pace::Pace;
 use crate::engine::stop::Why;
 use crate::model::{Blake3, Content, Crc64, Entry, Kind, Mode, RelPath, Stored, Target, time};
@@ -124,6 +125,7 @@ impl World {
             selection: Selection::default(),
             existing: Existing::default(),
             dry_run: false,
+            thaws: false,
             transfers: 4,
             memory: 16 << 20,
         }
@@ -448,9 +450,10 @@ async fn more_than_the_disk_has_is_refused_before_the_first_byte() {
     let retrier = Retrier::new(Arc::new(Pace::new(4, None)), Stop::default(), PERIOD);
     let request = world.request();
     let refused = restore(&world.vault, &found, &request, &retrier, &Events::none()).await;
-    let message = refused.unwrap_err().to_string();
-    assert!(message.contains("are missing"), "{message}");
-    assert!(world.names().is_empty());
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.exit_code(), ExitCode::Usage);
+    assert!(refused.to_string().contains("are missing"), "{refused}");
+    assert!(!world.to().exists());
 }
 
 #[test]
@@ -479,7 +482,7 @@ fn an_unfinished_file_goes_when_it_is_dropped_and_a_taken_name_stays() {
     let mut walk = Walk::to_write(dir.path()).unwrap();
     let place = walk.place(&RelPath::from("a")).unwrap().unwrap();
     fs::write(dir.path().join("a"), b"mine").unwrap();
-    let temp = temp::Temp::create(&place.folder).unwrap();
+    let temp = temp::Temp::create(&place.folder, temp::OWNER_ALONE).unwrap();
     temp.write_at(b"new", 0).unwrap();
     let taken = temp.publish(&place, false).unwrap_err();
     assert_eq!(taken.kind(), std::io::ErrorKind::AlreadyExists);

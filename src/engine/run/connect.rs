@@ -5,6 +5,7 @@ use super::stages::{Stores, Which};
 use crate::engine::client::Client;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::pace::Pace;
+use crate::engine::remembered::Remembered;
 use crate::engine::retry::{PATIENCE, PATIENCE_AT_FIRST, Retrier};
 use crate::engine::steady::Steady;
 use crate::engine::stop::Stop;
@@ -13,6 +14,7 @@ use crate::model::{
     BackupSettings, Connection, Error, Events, Mode, Result, Settings, Side, SyncSettings, Target,
 };
 use crate::snapshot::{Claims, Vault};
+use crate::state::StateHandle;
 use crate::store::{ConnectOptions, ListRequest, S3Store, Store};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -111,10 +113,22 @@ impl Connector<'_> {
         Ok(Backup {
             versions: Arc::new(versions),
             vault,
+            remembered: None,
+            listed: None,
             latest: None,
             claims: Claims::new(backup.retention),
             committed: Instant::now(),
         })
+    }
+}
+
+impl Backup {
+    /// From now on the vault's small objects that never change are fetched once for all runs.
+    pub(super) fn remember(&mut self, state: &StateHandle) {
+        let (store, target) = (Arc::clone(self.vault.store()), self.vault.target().clone());
+        let remembered = Arc::new(Remembered::new(store, state.clone(), &target));
+        self.vault = Vault::new(Arc::clone(&remembered) as Arc<dyn Store>, target);
+        self.remembered = Some(remembered);
     }
 }
 

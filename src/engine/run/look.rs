@@ -313,7 +313,7 @@ impl Run {
         let stop = if problem.ends_with('?') { "" } else { "." };
         Error::Refused(format!(
             "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} locks \
-             renewed{}.",
+             renewed{}. Plug it in or correct the library's path, then run the same command again.",
             until.unwrap_or_default()
         ))
     }

@@ -25,6 +25,7 @@ mod guard;
 mod heads;
 mod look;
 mod open;
+mod presence;
 mod renew;
 mod rescue;
 mod silence;
@@ -35,6 +36,7 @@ mod via;
 
 pub use connect::{connect_backup, consent};
 pub use forget::forget_lost;
+pub use open::has_state;
 pub use stages::{Ended, Stores, Which, run, run_on};
 
 use crate::engine::client::Client;
@@ -42,13 +44,14 @@ use crate::engine::lease::Lease;
 use crate::engine::memory::Memory;
 use crate::engine::mirror::MirrorWriter;
 use crate::engine::pace::Pace;
+use crate::engine::remembered::Remembered;
 use crate::engine::stop::Stop;
 use crate::engine::tally::Tally;
 use crate::engine::transfer::Copies;
 use crate::engine::unfinished::Unfinished;
 use crate::engine::versions::Versions;
 use crate::model::{Events, ExitCode, Failure, Settings, Time};
-use crate::snapshot::{Claims, Loaded, Vault};
+use crate::snapshot::{Claims, Loaded, SnapshotRef, Vault};
 use crate::state::StateHandle;
 use std::sync::Arc;
 
@@ -94,6 +97,10 @@ pub(crate) struct Run {
 struct Backup {
     versions: Arc<Versions>,
     vault: Vault,
+    /// What the vault is read through, once the state is open.
+    remembered: Option<Arc<Remembered>>,
+    /// All snapshots that there were at the beginning, until something is committed.
+    listed: Option<Vec<SnapshotRef>>,
     latest: Option<Loaded>,
     claims: Claims,
     /// When a snapshot was committed last, or the run began.

@@ -38,7 +38,7 @@ impl Run {
             None => None,
         };
         let looks_at_backup = which.backs_up() || !settings.run.without_backup;
-        let backup = match settings.backup.as_ref().filter(|_| looks_at_backup) {
+        let mut backup = match settings.backup.as_ref().filter(|_| looks_at_backup) {
             Some(backup) => Some(connector.backup(backup, which).await?),
             None => None,
         };
@@ -48,6 +48,9 @@ impl Run {
             events.send(Event::Note(note.to_owned()));
         }
         let (state, fresh) = open_state(settings, &events).await?;
+        if let Some(backup) = &mut backup {
+            backup.remember(&state);
+        }
         let memory = Arc::new(Memory::new(state.clone()));
         Ok(Self {
             settings: settings.clone(),
@@ -216,6 +219,11 @@ pub(super) fn state_of(settings: &Settings) -> PathBuf {
         backup: backup.map(|b| (&b.target, b.connection.endpoint.as_deref())),
     };
     state_file(&settings.run.state_dir, &key)
+}
+
+/// Whether there is a state: a run on this machine has begun before.
+pub fn has_state(settings: &Settings) -> bool {
+    state_of(settings).is_file()
 }
 
 /// Opens the state; also whether it knows nothing yet.

@@ -2,11 +2,10 @@
 
 use super::Run;
 use super::stages::Progress;
-use crate::engine::renewal::{By, Renewal, renew};
-use crate::engine::verify::Mention;
+use crate::engine::renewal::{By, Renewal, Request, renew};
 use crate::engine::versions::{Extended, Versions};
 use crate::model::{
-    Event, ExitCode, Failure, RelPath, Result, Retention, StoreErrorKind, Stored, Time,
+    Entry, Event, ExitCode, Failure, RelPath, Result, Retention, StoreErrorKind, Stored, Time,
 };
 use crate::snapshot::{Claims, Loaded};
 use crate::state::{Change, Found, Row, View};
@@ -61,25 +60,30 @@ impl Run {
     }
 
     async fn renew_all(&mut self, progress: &mut Progress) -> Result<()> {
-        let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
+        let (Some(backup), Some(settings)) = (&mut self.backup, &self.settings.backup) else {
             return Ok(());
         };
         if backup.latest.is_none() {
             return Ok(());
         }
+        let listed = backup.listed.take();
         let (versions, vault) = (Arc::clone(&backup.versions), backup.vault.clone());
+        let remembered = backup.remembered.clone();
         let transfers = self.settings.run.transfers;
         let check = async || self.check_leases().await;
-        let renewal = renew(
-            &versions,
-            &vault,
+        let request = Request {
+            vault: &vault,
+            listed,
             settings,
-            By::Claims,
+            by: By::Claims,
             transfers,
-            &self.events,
-            check,
-        )
-        .await?;
+            events: &self.events,
+        };
+        let renewal = renew(&versions, request, check).await?;
+        if let Some(remembered) = remembered {
+            // All three folders were listed for it.
+            remembered.tidy().await?;
+        }
         self.take_in(renewal, progress).await
     }
 
@@ -121,25 +125,25 @@ impl Run {
     /// After the commit: what was lost and could not be stored again is told of.
     pub(super) async fn settle_lost(&mut self, progress: &mut Progress) -> Result<()> {
         for mention in std::mem::take(&mut progress.lost) {
-            if mention.healed_by.is_none() && !self.has_again(&mention).await? {
+            if mention.healed_by.is_none() && !self.has_again(&mention.entry).await? {
                 let path = mention.entry.path.display().into_owned();
-                let message = format!(
-                    "{}, and the library does not have this content any more",
-                    mention.lost
-                );
-                self.raise(ExitCode::Damage);
-                progress.late.push(Failure {
-                    path,
-                    stage: "renew",
-                    message,
-                });
+                self.lost_for_good(progress, path, &mention.lost.to_string());
             }
         }
         Ok(())
     }
 
-    async fn has_again(&self, mention: &Mention) -> Result<bool> {
-        let Some(content) = mention.entry.content else {
+    pub(super) fn lost_for_good(&mut self, progress: &mut Progress, path: String, why: &str) {
+        self.raise(ExitCode::Damage);
+        progress.late.push(Failure {
+            path,
+            stage: "renew",
+            message: format!("{why}, and the library does not have this content any more"),
+        });
+    }
+
+    pub(super) async fn has_again(&self, entry: &Entry) -> Result<bool> {
+        let Some(content) = entry.content else {
             return Ok(false);
         };
         let found = self

@@ -5,7 +5,9 @@ use super::look::Looked;
 use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
 use crate::engine::verify::Mention;
-use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, killpoint};
+use crate::model::{
+    Entry, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, killpoint,
+};
 use crate::plan::{DeleteVerdict, Plan, Task};
 use crate::store::Store;
 use std::sync::Arc;
@@ -131,6 +133,8 @@ pub(super) struct Progress {
     pub(super) late: Vec<Failure>,
     /// Versions that were found gone, to be stored again.
     pub(super) lost: Vec<Mention>,
+    /// Entries whose versions `--checksum` has found gone, to be stored again.
+    pub(super) gone: Vec<Entry>,
     /// The scan, the transfer and the guard left nothing out.
     pub(super) complete: bool,
     /// Stopped by a signal or the budget.
@@ -165,6 +169,7 @@ impl Run {
         let stop = self.stop.clone();
         if !self.settings.run.dry_run {
             stop.cuts(self.renew_kept(progress)).await?;
+            stop.cuts(self.find_gone(progress)).await?;
         }
         let Looked {
             plan,
@@ -207,6 +212,7 @@ impl Run {
         killpoint::reach("deleted");
         progress.refusal = self.suspect_refusal().or(progress.refusal.take());
         self.settle_lost(progress).await?;
+        self.settle_gone_versions(progress).await?;
         stop.cuts(self.sweep(&batch.failed)).await?;
         killpoint::reach("swept");
         self.conclude(progress, doubt);

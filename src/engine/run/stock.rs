@@ -1,6 +1,6 @@
 //! Taking stock: the latest snapshot, and the state brought up to it.
 
-use super::Run;
+use super::{Backup, Run};
 use crate::engine::lease::{Before, read_settled};
 use crate::model::{Event, Identity, Result, Side};
 use crate::snapshot::{Claims, Loaded, read_ledger};
@@ -14,8 +14,8 @@ const CHUNKS_AT_A_TIME: usize = 4;
 impl Run {
     /// The latest snapshot, and the state brought up to it.
     pub(super) async fn take_stock(&mut self) -> Result<()> {
-        let latest = match &self.backup {
-            Some(backup) => backup.vault.latest().await?,
+        let latest = match &mut self.backup {
+            Some(backup) => backup.list_snapshots().await?,
             None => None,
         };
         let known = latest
@@ -179,6 +179,19 @@ impl Run {
                 sync_target: snapshot.sync_target.clone(),
             })
             .await
+    }
+}
+
+impl Backup {
+    /// Lists the snapshots, and reads the latest.
+    async fn list_snapshots(&mut self) -> Result<Option<Loaded>> {
+        let listed = self.vault.list_all().await?;
+        let latest = match listed.last() {
+            Some(at) => Some(self.vault.load(at).await?),
+            None => None,
+        };
+        self.listed = Some(listed);
+        Ok(latest)
     }
 }
 

@@ -73,6 +73,9 @@ pub struct Transfer {
     pub stop: Stop,
 }
 
+/// Files of so many bytes are named while they are on their way; others are there at once.
+const SHOWN_FROM: u64 = 1 << 20;
+
 /// Turns for large files, one for each part in flight: parts go to two targets, so that many keep
 /// `requests` in flight. No file needs more than `parallel_parts`.
 pub fn large_files(requests: usize, parallel_parts: usize) -> Semaphore {
@@ -169,7 +172,21 @@ impl Transfer {
     /// # Errors
     /// Only what concerns the whole run: locks that are not kept, expired credentials, a state
     /// that can't be written, a stop. What concerns the file alone is noted and in the outcome.
-    pub async fn file(&self, mut task: Task) -> Result<Outcome, Error> {
+    pub async fn file(&self, task: Task) -> Result<Outcome, Error> {
+        if task.seen.size < SHOWN_FROM {
+            return self.try_file(task).await;
+        }
+        let (path, size) = (task.seen.path.clone(), task.seen.size);
+        self.events.send(Event::Begun {
+            path: path.clone(),
+            size,
+        });
+        let ended = self.try_file(task).await;
+        self.events.send(Event::Ended { path });
+        ended
+    }
+
+    async fn try_file(&self, mut task: Task) -> Result<Outcome, Error> {
         // Once a file was not what it seemed, nothing but its bytes is believed.
         let mut believe = true;
         for last in [false, false, true] {

@@ -1,5 +1,6 @@
 mod commit;
 mod open;
+mod pulled;
 mod query;
 mod speed;
 pub(super) mod support;

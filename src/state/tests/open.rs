@@ -227,3 +227,24 @@ fn f21_what_was_committed_is_there_after_a_crash() {
     };
     assert_eq!(crashed.parts_of(&unknown).unwrap(), []);
 }
+
+#[test]
+fn a_state_of_the_first_format_goes_on_as_one_of_the_present() {
+    let (file, _dir) = filled();
+    // As the first format was: without the table that came after it.
+    let conn = rusqlite::Connection::open(&file).unwrap();
+    conn.execute_batch("DROP TABLE object; PRAGMA user_version = 1;")
+        .unwrap();
+    conn.close().unwrap();
+    let (mut state, opened) = reopen(&file);
+    assert_eq!(opened, Opened::Existing);
+    assert_eq!(state.base_count().unwrap(), 2_000);
+    let name = crate::state::ObjectName {
+        key: "a".to_owned(),
+        version_id: "v".to_owned(),
+        etag: "e".to_owned(),
+        size: 1,
+    };
+    state.remember_object(&name, b"a", true).unwrap();
+    assert_eq!(state.object(&name).unwrap().unwrap(), b"a");
+}

@@ -1,6 +1,7 @@
 //! One bucket: versions, delete markers, locks.
 
 use super::uploads::Pending;
+use crate::model::archive::{Archive, Tier};
 use crate::model::{Crc64, Mode, Retention, StoreErrorKind, Time};
 use crate::store::{
     Attributes, BucketInfo, ByteRange, Condition, CopySource, Fetched, Head, Written,
@@ -41,6 +42,8 @@ pub(super) struct Kept {
     pub attributes: Attributes,
     /// The store has no checksum of it.
     pub unsummed: bool,
+    /// From when to when an archived version can be read.
+    pub thawed: Option<(Time, Time)>,
 }
 
 impl Kept {
@@ -59,12 +62,17 @@ impl Kept {
             etag,
             attributes,
             unsummed: false,
+            thawed: None,
         }
     }
 
     /// What the store says of its checksum.
     fn crc64nvme(&self) -> Option<Crc64> {
         (!self.unsummed).then(|| Crc64::of(&self.body))
+    }
+
+    fn archive(&self) -> Option<Archive> {
+        Archive::of(self.attributes.storage_class.as_deref(), None)
     }
 
     fn is_locked(&self, now: Time) -> bool {
@@ -179,8 +187,13 @@ impl Bucket {
         key: &str,
         version_id: Option<&str>,
         range: Option<ByteRange>,
+        now: Time,
     ) -> Result<Fetched, Refusal> {
         let kept = self.find(key, version_id)?;
+        let readable = |(from, to)| from <= now && now < to;
+        if kept.archive().is_some() && !kept.thawed.is_some_and(readable) {
+            return refuse(StoreErrorKind::Archived, "it is archived");
+        }
         let size = kept.body.len() as u64;
         let body = match range {
             None => kept.body.clone(),
@@ -196,10 +209,40 @@ impl Bucket {
             body,
             etag: kept.etag.clone(),
             version_id: self.info.versioned.then(|| kept.id.clone()),
+            last_modified: kept.at,
         })
     }
 
-    pub(super) fn head(&self, key: &str, version_id: Option<&str>) -> Result<Head, Refusal> {
+    /// Begins a retrieval that takes as long as Amazon says that it takes at most.
+    pub(super) fn thaw(
+        &mut self,
+        key: &str,
+        version_id: Option<&str>,
+        how: (Tier, Option<i32>),
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let id = self.find(key, version_id)?.id.clone();
+        let versions = self.keys.get_mut(key).into_iter().flatten();
+        let Some(kept) = versions.into_iter().find(|kept| kept.id == id) else {
+            return refuse(StoreErrorKind::NotFound, "no such key");
+        };
+        let (Some(archive), Some(days)) = (kept.archive(), how.1) else {
+            return refuse(StoreErrorKind::Archived, "there is nothing to retrieve");
+        };
+        let hours = |hours: u64| std::time::Duration::from_secs(hours * 3_600);
+        let ready = now + hours(u64::from(archive.hours(how.0)));
+        if kept.thawed.is_none_or(|(_, to)| to <= now) {
+            kept.thawed = Some((ready, ready + hours(24 * u64::from(days.unsigned_abs()))));
+        }
+        Ok(())
+    }
+
+    pub(super) fn head(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        now: Time,
+    ) -> Result<Head, Refusal> {
         let kept = self.find(key, version_id)?;
         let mut metadata = kept.attributes.metadata.clone();
         metadata.sort();
@@ -212,7 +255,11 @@ impl Bucket {
             metadata,
             retention: kept.attributes.retention,
             storage_class: kept.attributes.storage_class.clone(),
-            restore: None,
+            restore: kept
+                .thawed
+                .filter(|(_, to)| now < *to)
+                .map(|(from, _)| format!("ongoing-request=\"{}\"", now < from)),
+            archive_status: None,
         })
     }
 

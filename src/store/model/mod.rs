@@ -9,6 +9,7 @@ mod faults;
 mod pages;
 mod uploads;
 
+use crate::model::archive::Tier;
 use crate::model::{Crc64, Requests, Retention, StoreError, StoreErrorKind, StoreResult, Time};
 use crate::store::{
     Attributes, BucketInfo, ByteRange, Complete, Condition, Copy, CopySource, Fetched, Head,
@@ -264,8 +265,9 @@ impl Store for ModelStore {
 
     async fn head_source(&self, source: &CopySource, _: &str) -> StoreResult<Head> {
         self.answer("HeadObject", &source.key, |world| {
+            let now = world.now;
             let bucket = bucket_of(world, &source.bucket)?;
-            bucket.head(&source.key, source.version_id.as_deref())
+            bucket.head(&source.key, source.version_id.as_deref(), now)
         })
     }
 
@@ -348,13 +350,27 @@ impl Store for ModelStore {
         version_id: Option<&str>,
         range: Option<ByteRange>,
     ) -> StoreResult<Fetched> {
-        self.within("GetObject", key, |bucket, _| {
-            bucket.get(key, version_id, range)
+        self.within("GetObject", key, |bucket, now| {
+            bucket.get(key, version_id, range, now)
         })
     }
 
     async fn head(&self, key: &str, version_id: Option<&str>) -> StoreResult<Head> {
-        self.within("HeadObject", key, |bucket, _| bucket.head(key, version_id))
+        self.within("HeadObject", key, |bucket, now| {
+            bucket.head(key, version_id, now)
+        })
+    }
+
+    async fn restore_archived(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        tier: Tier,
+        days: Option<i32>,
+    ) -> StoreResult<()> {
+        self.within("RestoreObject", key, |bucket, now| {
+            bucket.thaw(key, version_id, (tier, days), now)
+        })
     }
 
     async fn list(&self, request: &ListRequest) -> StoreResult<Page<Object>> {

@@ -69,6 +69,8 @@ impl Answer<'_> {
             | "XAmzContentSHA256Mismatch"
             | "IncompleteBody" => Checksum,
             "InvalidObjectState" => Archived,
+            // It is so already.
+            "RestoreAlreadyInProgress" => PreconditionFailed,
             "ObjectLockConfigurationNotFoundError" => NoLock,
             "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "NotSignedUp"
             | "ObjectLocked" => Denied,
@@ -145,7 +147,10 @@ impl Answer<'_> {
             ExpiredCredentials => "the session's credentials ran out; log in again",
             WrongRegion => "the bucket is in another region or at another endpoint; set region",
             NoLock => "the bucket has no object lock",
-            Archived => "the version is archived and must be retrieved first",
+            Archived => {
+                "the version is in an archive storage class and must be retrieved (thawed) first; \
+                 `tidelock restore --thaw=standard` asks for it"
+            }
             Throttled => "the store asks to slow down",
             Unsupported => "the store does not know this",
             NoSuchUpload => "the upload or one of its parts is gone",
@@ -155,6 +160,10 @@ impl Answer<'_> {
             }
             Server if self.code.is_empty() && self.status < 300 => {
                 "the answer is not S3's; check the endpoint"
+            }
+            Invalid if self.code == "InvalidStorageClass" => {
+                "the store does not have this storage class: change storage_class in [backup] or \
+                 [sync], or leave it out"
             }
             Invalid if self.code.is_empty() && self.status == 400 => {
                 "refused without a reason; check region, endpoint and credentials"
@@ -200,6 +209,7 @@ mod tests {
             (400, "XAmzContentChecksumMismatch", Checksum),
             (400, "InvalidDigest", Checksum),
             (403, "InvalidObjectState", Archived),
+            (409, "RestoreAlreadyInProgress", PreconditionFailed),
             (404, "ObjectLockConfigurationNotFoundError", NoLock),
             (403, "AccessDenied", Denied),
             (403, "SignatureDoesNotMatch", BadCredentials),

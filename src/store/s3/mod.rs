@@ -10,11 +10,12 @@
 //! | `call` | one request, sent once, with our own time limits |
 //! | `errors`, `answer` | failures and vendors' codes into meanings |
 //! | `abilities` | what a store turned out not to know, and the way around it |
-//! | `objects`, `copies`, `uploads`, `pages`, `buckets`, `lifecycle` | the API itself |
+//! | `objects`, `copies`, `uploads`, `pages`, `buckets`, `lifecycle`, `archive` | the API itself |
 //! | `probes` | requests that find out what a store and its keys really do |
 
 mod abilities;
 mod answer;
+mod archive;
 mod body;
 mod buckets;
 mod call;
@@ -35,6 +36,7 @@ mod tests;
 mod transport;
 mod uploads;
 
+use crate::model::archive::Tier;
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
 use crate::store::{
     Attributes, BucketInfo, ByteRange, Complete, Copy, CopySource, Fetched, Head, ListRequest,
@@ -181,6 +183,16 @@ impl Store for S3Store {
 
     async fn list_versions(&self, request: &ListRequest) -> StoreResult<Page<Version>> {
         self.list_object_versions(request).await
+    }
+
+    async fn restore_archived(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        tier: Tier,
+        days: Option<i32>,
+    ) -> StoreResult<()> {
+        self.restore_object(key, version_id, tier, days).await
     }
 
     async fn delete(&self, key: &str, if_match: Option<&str>) -> StoreResult<()> {

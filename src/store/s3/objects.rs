@@ -177,6 +177,7 @@ impl S3Store {
             body,
             etag: convert::etag(output.e_tag()),
             version_id: output.version_id().map(str::to_owned),
+            last_modified: convert::time(output.last_modified()),
         })
     }
 
@@ -320,6 +321,9 @@ pub(super) fn head_of(output: &HeadObjectOutput) -> Head {
             .storage_class()
             .map(|class| class.as_str().to_owned()),
         restore: output.restore().map(str::to_owned),
+        archive_status: output
+            .archive_status()
+            .map(|status| status.as_str().to_owned()),
     }
 }
 

@@ -113,7 +113,8 @@ async fn exchange(client: &mut BufReader<TcpStream>, shared: &Shared) -> io::Res
     if fault == Some(Fault::FlipUp) {
         flip(&mut body);
     }
-    let (head, body) = forward(&shared.upstream, &head, &body).await?;
+    let (mut head, body) = forward(&shared.upstream, &head, &body).await?;
+    head.shift_date(shared.state().ahead);
     shared.count(&request.bucket, 0, body.len());
     answer(client, shared, &request, fault, head, body).await
 }

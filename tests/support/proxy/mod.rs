@@ -13,6 +13,7 @@ mod wire;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -49,6 +50,8 @@ struct State {
     rules: Vec<Rule>,
     traffic: BTreeMap<String, Traffic>,
     seen: u64,
+    /// How far the store's clock seems to be ahead.
+    ahead: Duration,
     /// Pages that come again and again, by bucket.
     repeated: HashMap<String, (wire::Head, Vec<u8>)>,
 }
@@ -134,6 +137,11 @@ impl Proxy {
             .get(bucket)
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// From now on the store's clock seems to be so much ahead.
+    pub(crate) fn shift_clock(&self, ahead: Duration) {
+        self.shared.state().ahead = ahead;
     }
 
     /// Requests so far, to any bucket.

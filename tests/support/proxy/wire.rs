@@ -1,6 +1,7 @@
 //! As much of HTTP/1.1 as S3 clients and servers use: heads, and bodies by length or in chunks.
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -70,6 +71,18 @@ impl Head {
         self.remove("transfer-encoding");
         self.remove("content-length");
         self.lines.push(format!("Content-Length: {length}"));
+    }
+
+    /// Makes the answer one of later.
+    pub(super) fn shift_date(&mut self, ahead: Duration) {
+        let date = self.header("date").map(str::to_owned);
+        let format = "%a, %d %b %Y %H:%M:%S GMT";
+        let parse = |text: String| jiff::civil::DateTime::strptime(format, text).ok();
+        if let Some(date) = date.filter(|_| !ahead.is_zero()).and_then(parse) {
+            self.remove("date");
+            let later = date.checked_add(ahead).expect("a date");
+            self.lines.push(format!("Date: {}", later.strftime(format)));
+        }
     }
 
     pub(super) fn add(&mut self, line: &str) {

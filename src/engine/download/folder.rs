@@ -1,7 +1,7 @@
-//! The folder that a restore writes, reached by open handles alone.
+//! The folder that a restore or a pull writes, reached by open handles alone.
 //!
 //! Every step down goes from an open folder to one name in it and refuses symbolic links, so a
-//! link that somebody planted, or plants while the restore runs, leads nowhere.
+//! link that somebody planted, or plants in the meantime, leads nowhere.
 
 use crate::model::{Error, RelPath, Result, time};
 use crate::plan::restore::There;
@@ -19,7 +19,7 @@ use super::temp;
 
 /// One open folder of the tree.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::engine) struct Folder {
     dir: Dir,
     path: PathBuf,
     /// What was there on entering, where the file system takes several spellings for one name.
@@ -28,17 +28,17 @@ pub(super) struct Folder {
 
 impl Folder {
     /// The handle.
-    pub(super) fn dir(&self) -> &Dir {
+    pub(in crate::engine) fn dir(&self) -> &Dir {
         &self.dir
     }
 
     /// Where a name in it is, for messages.
-    pub(super) fn path_of(&self, name: &OsStr) -> PathBuf {
+    pub(in crate::engine) fn path_of(&self, name: &OsStr) -> PathBuf {
         self.path.join(name)
     }
 
     /// Makes what happened to its names durable.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(in crate::engine) fn sync(&self) -> io::Result<()> {
         // Windows has no such call; its file systems journal names.
         if cfg!(windows) {
             return Ok(());
@@ -52,7 +52,7 @@ impl Folder {
             for entry in dir.entries()? {
                 let name = entry?.file_name();
                 if clean && temp::is_temporary(&name) {
-                    tracing::info!(file = %path.join(&name).display(), "removing a former restore's leftover");
+                    tracing::info!(file = %path.join(&name).display(), "removing an unfinished file of a former run");
                     dir.remove_file(&name)?;
                 } else if let Some(names) = &mut names {
                     names.insert(name);
@@ -65,16 +65,16 @@ impl Folder {
 
 /// A name in an open folder.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(in crate::engine) struct Place {
     /// The folder.
-    pub(super) folder: Arc<Folder>,
+    pub(in crate::engine) folder: Arc<Folder>,
     /// The name.
-    pub(super) name: OsString,
+    pub(in crate::engine) name: OsString,
 }
 
 impl Place {
     /// What is there, without following it.
-    pub(super) fn there(&self) -> io::Result<There> {
+    pub(in crate::engine) fn there(&self) -> io::Result<There> {
         let metadata = match self.metadata() {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(There::Nothing),
             other => other?,
@@ -94,12 +94,12 @@ impl Place {
     }
 
     /// As `lstat`.
-    pub(super) fn metadata(&self) -> io::Result<Metadata> {
+    pub(in crate::engine) fn metadata(&self) -> io::Result<Metadata> {
         self.folder.dir.symlink_metadata(&self.name)
     }
 
     /// Opens what is there for reading; an error for a symbolic link.
-    pub(super) fn open(&self) -> io::Result<File> {
+    pub(in crate::engine) fn open(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true)._cap_fs_ext_follow(FollowSymlinks::No);
         let file = self.folder.dir.open_with(&self.name, &options)?;
@@ -107,17 +107,17 @@ impl Place {
     }
 
     /// Opens the folder that is there; an error for a symbolic link.
-    pub(super) fn open_folder(&self) -> io::Result<File> {
+    pub(in crate::engine) fn open_folder(&self) -> io::Result<File> {
         as_file(&open_nofollow(&self.folder.dir, &self.name)?)
     }
 
     /// Where it is, for messages.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(in crate::engine) fn path(&self) -> PathBuf {
         self.folder.path_of(&self.name)
     }
 
-    /// Whether what is there was there under this very spelling before this restore came.
-    pub(super) fn is_exact(&self) -> bool {
+    /// Whether what is there was there under this very spelling before this one came.
+    pub(in crate::engine) fn is_exact(&self) -> bool {
         let names = self.folder.names.as_ref();
         names.is_none_or(|names| names.contains(&self.name))
     }
@@ -138,14 +138,15 @@ fn modified(metadata: &Metadata) -> Option<crate::model::Time> {
 
 /// Steps through the tree in the order of paths, with one handle open for each level.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(in crate::engine) struct Walk {
     root: Arc<Folder>,
     /// Below the root, down to the current folder.
     stack: Vec<(Box<[u8]>, Arc<Folder>)>,
     folding: bool,
     create: bool,
-    /// Held as long as the walk lives: one restore at a time writes a folder.
-    _lock: Option<File>,
+    clean: bool,
+    /// Held as long as a walk of it lives: one at a time writes a folder.
+    _lock: Option<Arc<File>>,
 }
 
 impl Walk {
@@ -153,7 +154,7 @@ impl Walk {
     ///
     /// # Errors
     /// `Held` if another restore is writing it; `Io` if it can't be made or written.
-    pub(super) fn to_write(root: &Path) -> Result<Self> {
+    pub(in crate::engine) fn to_write(root: &Path) -> Result<Self> {
         std::fs::create_dir_all(root).map_err(Error::io(root))?;
         let dir = Dir::open_ambient_dir(root, ambient_authority()).map_err(Error::io(root))?;
         let lock = lock(&dir, root)?;
@@ -164,7 +165,8 @@ impl Walk {
             stack: Vec::new(),
             folding,
             create: true,
-            _lock: lock,
+            clean: true,
+            _lock: lock.map(Arc::new),
         })
     }
 
@@ -172,7 +174,7 @@ impl Walk {
     ///
     /// # Errors
     /// `Io` if it can't be opened.
-    pub(super) fn to_look(root: &Path) -> Result<Option<Self>> {
+    pub(in crate::engine) fn to_look(root: &Path) -> Result<Option<Self>> {
         let dir = match Dir::open_ambient_dir(root, ambient_authority()) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             other => other.map_err(Error::io(root))?,
@@ -183,29 +185,48 @@ impl Walk {
             stack: Vec::new(),
             folding: false,
             create: false,
+            clean: false,
             _lock: None,
         }))
     }
 
+    /// Another walk from the same root, which makes missing folders or not. Where this one is to
+    /// write, it too removes what a former run has left unfinished in the folders that it enters.
+    ///
+    /// # Errors
+    /// `Io` if the root can't be opened again.
+    pub(in crate::engine) fn another(&self, create: bool) -> Result<Self> {
+        let mut walk = Self {
+            root: Arc::clone(&self.root),
+            stack: Vec::new(),
+            folding: self.folding,
+            create,
+            clean: self.clean,
+            _lock: self._lock.clone(),
+        };
+        walk.rewind()?;
+        Ok(walk)
+    }
+
     /// Goes back to the top for another way through. What this restore made by now counts as
     /// there, under the spelling that it gave.
-    pub(super) fn rewind(&mut self) -> Result<()> {
+    pub(in crate::engine) fn rewind(&mut self) -> Result<()> {
         self.stack.clear();
         let path = self.root.path.clone();
         let dir = self.root.dir.try_clone().map_err(Error::io(&path))?;
-        let root = Folder::open(dir, path.clone(), self.folding, self.create);
+        let root = Folder::open(dir, path.clone(), self.folding, self.clean);
         self.root = Arc::new(root.map_err(Error::io(path))?);
         Ok(())
     }
 
     #[cfg(test)]
-    pub(super) fn pretend_folding(&mut self) {
+    pub(in crate::engine) fn pretend_folding(&mut self) {
         self.folding = true;
         self.rewind().unwrap();
     }
 
     /// Whether [`Walk::place`] has the folder of a path open, so that it won't touch the disk.
-    pub(super) fn is_at(&self, path: &RelPath) -> bool {
+    pub(in crate::engine) fn is_at(&self, path: &RelPath) -> bool {
         let open = self.stack.iter().map(|(name, _)| &**name);
         let mut wanted = path.segments();
         open.into_iter().all(|name| wanted.next() == Some(name))
@@ -219,7 +240,7 @@ impl Walk {
     /// # Errors
     /// `Refused` where a symbolic link, a file, or another spelling of the folder's name is in the
     /// way; `Io`.
-    pub(super) fn place(&mut self, path: &RelPath) -> Result<Option<Place>> {
+    pub(in crate::engine) fn place(&mut self, path: &RelPath) -> Result<Option<Place>> {
         let mut segments: Vec<&[u8]> = path.segments().collect();
         let name = segments.pop().unwrap_or_default();
         let shared = self
@@ -278,7 +299,7 @@ impl Walk {
                 path.display()
             )));
         }
-        Folder::open(dir, path.clone(), self.folding, self.create)
+        Folder::open(dir, path.clone(), self.folding, self.clean)
             .map(|folder| Some(Arc::new(folder)))
             .map_err(Error::io(path))
     }
@@ -315,7 +336,7 @@ fn lock(dir: &Dir, path: &Path) -> Result<Option<File>> {
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(Error::Held(format!(
-            "another restore is writing {}; wait for its end",
+            "another restore or pull is writing {}; wait for its end",
             path.display()
         ))),
         // Some file systems have no locks; then people must mind themselves.
@@ -327,7 +348,7 @@ fn lock(dir: &Dir, path: &Path) -> Result<Option<File>> {
 }
 
 /// A name as this system has it; none where it can't be one.
-pub(super) fn os_name(segment: &[u8]) -> Option<&OsStr> {
+pub(in crate::engine) fn os_name(segment: &[u8]) -> Option<&OsStr> {
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt;

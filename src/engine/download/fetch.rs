@@ -1,8 +1,8 @@
-//! Fetches ranges of versions, bounded in requests and in memory.
+//! Fetches ranges of objects, bounded in requests and in memory.
 
 use crate::engine::buffers::{Buffers, Share};
 use crate::engine::retry::Retrier;
-use crate::model::{Event, Events, Side, StoreError, StoreErrorKind, StoreResult, Stored};
+use crate::model::{Event, Events, Side, StoreError, StoreErrorKind, StoreResult};
 use crate::store::{ByteRange, Store};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -12,14 +12,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const RANGE: u64 = 8 << 20;
 
 /// Bytes in memory; their share of the budget is given back when they are dropped.
-pub(super) struct Held {
+pub(in crate::engine) struct Held {
     /// The bytes.
-    pub(super) bytes: Bytes,
+    pub(in crate::engine) bytes: Bytes,
     _share: Share,
 }
 
+/// What is fetched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::engine) struct Origin<'a> {
+    /// The full key.
+    pub(in crate::engine) key: &'a str,
+    /// Which version; none for the current object.
+    pub(in crate::engine) version_id: Option<&'a str>,
+    /// The object must still have this ETag.
+    pub(in crate::engine) etag: Option<&'a str>,
+}
+
 /// What all fetches share.
-pub(super) struct Fetcher {
+pub(in crate::engine) struct Fetcher {
+    side: Side,
     store: Arc<dyn Store>,
     retrier: Retrier,
     buffers: Buffers,
@@ -31,7 +43,8 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     /// Requests go at the retrier's pace; about `memory` bytes are held at most.
-    pub(super) fn new(
+    pub(in crate::engine) fn new(
+        side: Side,
         store: Arc<dyn Store>,
         retrier: Retrier,
         transfers: usize,
@@ -39,6 +52,7 @@ impl Fetcher {
         events: Events,
     ) -> Self {
         Self {
+            side,
             store,
             retrier,
             // A body is gathered from the network's pieces, so for a moment it is there twice.
@@ -51,17 +65,17 @@ impl Fetcher {
     }
 
     /// Bytes of a range: a power of two, so that each is a subtree of the file's BLAKE3.
-    pub(super) fn range_length(&self) -> u64 {
+    pub(in crate::engine) fn range_length(&self) -> u64 {
         self.range
     }
 
     /// How many ranges, or files, are worth asking for at once.
-    pub(super) fn parallel(&self) -> usize {
+    pub(in crate::engine) fn parallel(&self) -> usize {
         self.parallel
     }
 
     /// Bytes that have come so far, repeated ones included.
-    pub(super) fn fetched(&self) -> u64 {
+    pub(in crate::engine) fn fetched(&self) -> u64 {
         self.fetched.load(Ordering::Relaxed)
     }
 
@@ -69,13 +83,18 @@ impl Fetcher {
     ///
     /// # Errors
     /// The store's, once trying again is of no use. An answer of another length counts as damaged
-    /// on the way.
-    pub(super) async fn range(&self, stored: &Stored, first: u64, len: u64) -> StoreResult<Held> {
+    /// on the way; of an object that has another ETag now, `PreconditionFailed`.
+    pub(in crate::engine) async fn range(
+        &self,
+        origin: &Origin<'_>,
+        first: u64,
+        len: u64,
+    ) -> StoreResult<Held> {
         let share = self.buffers.take(len).await;
-        let bytes = self.retrier.run(|| self.once(stored, first, len)).await?;
+        let bytes = self.retrier.run(|| self.once(origin, first, len)).await?;
         self.fetched.fetch_add(len, Ordering::Relaxed);
         self.events.send(Event::Bytes {
-            side: Side::Backup,
+            side: self.side,
             count: len,
         });
         Ok(Held {
@@ -84,23 +103,31 @@ impl Fetcher {
         })
     }
 
-    async fn once(&self, stored: &Stored, first: u64, len: u64) -> StoreResult<Bytes> {
+    async fn once(&self, origin: &Origin<'_>, first: u64, len: u64) -> StoreResult<Bytes> {
         self.retrier.pace().bandwidth(len).await;
         let range = ByteRange {
             first,
             last: first + len - 1,
         };
-        let version = Some(stored.version_id.as_str());
-        let fetched = self.store.get(&stored.key, version, Some(range)).await?;
-        if fetched.body.len() as u64 == len {
-            return Ok(fetched.body);
-        }
-        Err(StoreError {
-            kind: StoreErrorKind::Checksum,
+        let Origin {
+            key, version_id, ..
+        } = *origin;
+        let fetched = self.store.get(key, version_id, Some(range)).await?;
+        let failed = |kind, message| StoreError {
+            kind,
             operation: "GetObject",
-            place: format!("{}/{}", self.store.place(), stored.key),
-            message: format!("sent {} bytes instead of {len}", fetched.body.len()),
-        })
+            place: format!("{}/{key}", self.store.place()),
+            message,
+        };
+        if origin.etag.is_some_and(|etag| etag != fetched.etag) {
+            let message = "the object was changed while it was fetched".to_owned();
+            return Err(failed(StoreErrorKind::PreconditionFailed, message));
+        }
+        if fetched.body.len() as u64 != len {
+            let message = format!("sent {} bytes instead of {len}", fetched.body.len());
+            return Err(failed(StoreErrorKind::Checksum, message));
+        }
+        Ok(fetched.body)
     }
 }
 

@@ -14,9 +14,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const PREFIX: &str = ".tidelock-restore-";
 const SUFFIX: &str = ".tmp";
 
+/// For files that get a mode of their own later: nobody else reads them before.
+pub(in crate::engine) const OWNER_ALONE: u32 = 0o600;
+/// For files that have none: as any program makes files.
+pub(in crate::engine) const AS_USUAL: u32 = 0o666;
+
 /// Whether a name is one that restores use while they write. What is left of a former restore
 /// under such a name was never proven, so it may go.
-pub(super) fn is_temporary(name: &OsStr) -> bool {
+pub(in crate::engine) fn is_temporary(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes())
 }
@@ -31,9 +36,9 @@ fn temporary_name() -> io::Result<String> {
 }
 
 /// Whether the file system takes another case, or another Unicode form, for the same name.
-pub(super) fn folds_names(dir: &Dir) -> io::Result<bool> {
+pub(in crate::engine) fn folds_names(dir: &Dir) -> io::Result<bool> {
     let name = temporary_name()?.replace(SUFFIX, "-\u{e9}.tmp");
-    create(dir, &name)?;
+    create(dir, &name, OWNER_ALONE)?;
     let others = [name.to_uppercase(), name.replace('\u{e9}', "e\u{301}")];
     let folds = others
         .iter()
@@ -42,22 +47,23 @@ pub(super) fn folds_names(dir: &Dir) -> io::Result<bool> {
     Ok(folds)
 }
 
-fn create(dir: &Dir, name: &str) -> io::Result<File> {
+fn create(dir: &Dir, name: &str, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     options._cap_fs_ext_follow(FollowSymlinks::No);
     #[cfg(unix)]
     {
         use cap_std::fs::OpenOptionsExt;
-        // Nobody else reads a file before it has its own mode.
-        options.mode(0o600);
+        options.mode(mode);
     }
+    #[cfg(not(unix))]
+    let _ = mode;
     Ok(dir.open_with(name, &options)?.into_std())
 }
 
 /// An unfinished file. Dropped without [`Temp::publish`], it is removed.
 #[derive(Debug)]
-pub(super) struct Temp {
+pub(in crate::engine) struct Temp {
     folder: Arc<Folder>,
     name: OsString,
     file: File,
@@ -65,10 +71,10 @@ pub(super) struct Temp {
 }
 
 impl Temp {
-    /// Makes an empty one in the folder where its content belongs.
-    pub(super) fn create(folder: &Arc<Folder>) -> io::Result<Self> {
+    /// Makes an empty one in the folder where its content belongs, with this mode less the umask.
+    pub(in crate::engine) fn create(folder: &Arc<Folder>, mode: u32) -> io::Result<Self> {
         let name = temporary_name()?;
-        let file = create(folder.dir(), &name)?;
+        let file = create(folder.dir(), &name, mode)?;
         Ok(Self {
             folder: Arc::clone(folder),
             name: name.into(),
@@ -78,17 +84,25 @@ impl Temp {
     }
 
     /// The open file.
-    pub(super) fn file(&self) -> &File {
+    pub(in crate::engine) fn file(&self) -> &File {
         &self.file
     }
 
+    /// The file once more, from its beginning, to be read.
+    pub(in crate::engine) fn open_again(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true)._cap_fs_ext_follow(FollowSymlinks::No);
+        let file = self.folder.dir().open_with(&self.name, &options)?;
+        Ok(file.into_std())
+    }
+
     /// Where it is, for messages.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(in crate::engine) fn path(&self) -> PathBuf {
         self.folder.path_of(&self.name)
     }
 
     /// Takes the disk space now, so that a full disk shows before anything is fetched.
-    pub(super) fn reserve(&self, size: u64) -> io::Result<()> {
+    pub(in crate::engine) fn reserve(&self, size: u64) -> io::Result<()> {
         #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
         {
             use rustix::fs::{FallocateFlags, fallocate};
@@ -103,7 +117,7 @@ impl Temp {
     }
 
     /// Writes at an offset; several may write at once.
-    pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    pub(in crate::engine) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::FileExt;
@@ -121,18 +135,22 @@ impl Temp {
     }
 
     /// Gives it mode and time.
-    pub(super) fn dress(&self, mode: Option<u32>, mtime: Option<Time>) -> io::Result<()> {
+    pub(in crate::engine) fn dress(
+        &self,
+        mode: Option<u32>,
+        mtime: Option<Time>,
+    ) -> io::Result<()> {
         dress(&self.file, mode, mtime)
     }
 
     /// Gives it its name; the content must be durable by now. Without `replace` it fails with
     /// `AlreadyExists` where the name is taken.
-    pub(super) fn publish(&self, place: &Place, replace: bool) -> io::Result<()> {
+    pub(in crate::engine) fn publish(&self, place: &Place, replace: bool) -> io::Result<()> {
         let dir = self.folder.dir();
         if replace {
             dir.rename(&self.name, dir, &place.name)?;
         } else {
-            rename_to_free(dir, &self.name, &place.name)?;
+            rename_to_free(dir, &self.name, dir, &place.name)?;
         }
         self.published.store(true, Ordering::Release);
         Ok(())
@@ -157,7 +175,11 @@ fn remove_leftover(dir: &Dir, name: &OsStr) {
 }
 
 /// Sets mode and modification time, the time last.
-pub(super) fn dress(file: &File, mode: Option<u32>, mtime: Option<Time>) -> io::Result<()> {
+pub(in crate::engine) fn dress(
+    file: &File,
+    mode: Option<u32>,
+    mtime: Option<Time>,
+) -> io::Result<()> {
     #[cfg(unix)]
     if let Some(mode) = mode {
         use std::os::unix::fs::PermissionsExt;
@@ -173,7 +195,7 @@ pub(super) fn dress(file: &File, mode: Option<u32>, mtime: Option<Time>) -> io::
 }
 
 /// Makes a second name for `from` under a temporary name, then moves it to `to`.
-pub(super) fn link(from: &Place, to: &Place, replace: bool) -> io::Result<()> {
+pub(in crate::engine) fn link(from: &Place, to: &Place, replace: bool) -> io::Result<()> {
     let name = OsString::from(temporary_name()?);
     let dir = to.folder.dir();
     from.folder.dir().hard_link(&from.name, dir, &name)?;
@@ -184,7 +206,7 @@ pub(super) fn link(from: &Place, to: &Place, replace: bool) -> io::Result<()> {
 }
 
 /// Makes a symbolic link with these very bytes, which nothing here ever follows.
-pub(super) fn symlink(target: &OsStr, to: &Place, replace: bool) -> io::Result<()> {
+pub(in crate::engine) fn symlink(target: &OsStr, to: &Place, replace: bool) -> io::Result<()> {
     let name = OsString::from(temporary_name()?);
     let dir = to.folder.dir();
     #[cfg(unix)]
@@ -199,7 +221,7 @@ pub(super) fn symlink(target: &OsStr, to: &Place, replace: bool) -> io::Result<(
 }
 
 /// Sets a symbolic link's own time, as far as the system can.
-pub(super) fn set_link_time(place: &Place, mtime: Time) {
+pub(in crate::engine) fn set_link_time(place: &Place, mtime: Time) {
     #[cfg(unix)]
     {
         use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
@@ -227,23 +249,29 @@ fn rename(dir: &Dir, from: &OsStr, to: &OsStr, replace: bool) -> io::Result<()> 
     if replace {
         dir.rename(from, dir, to)
     } else {
-        rename_to_free(dir, from, to)
+        rename_to_free(dir, from, dir, to)
     }
 }
 
-fn rename_to_free(dir: &Dir, from: &OsStr, to: &OsStr) -> io::Result<()> {
+/// Moves what is at `from`, whatever it is by now; `AlreadyExists` where `to` is taken.
+pub(in crate::engine) fn move_to_free(from: &Place, to: &Place) -> io::Result<()> {
+    let (source, target) = (from.folder.dir(), to.folder.dir());
+    rename_to_free(source, &from.name, target, &to.name)
+}
+
+fn rename_to_free(source: &Dir, from: &OsStr, target: &Dir, to: &OsStr) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{RenameFlags, renameat_with};
         use rustix::io::Errno;
-        match renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
+        match renameat_with(source, from, target, to, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             other => return other.map_err(Into::into),
         }
     }
     // Only one restore at a time writes the folder, so a look just before is enough here.
-    if dir.symlink_metadata(to).is_ok() {
+    if target.symlink_metadata(to).is_ok() {
         return Err(ErrorKind::AlreadyExists.into());
     }
-    dir.rename(from, dir, to)
+    source.rename(from, target, to)
 }

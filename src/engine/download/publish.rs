@@ -4,11 +4,10 @@
 //! is being synced makes the next batch. The order holds for each file: content on disk, then the
 //! name, then the folder on disk.
 
-use super::content::blocking;
+use super::blocking;
 use super::folder::{Folder, Place};
-use super::tally::Tally;
 use super::temp::Temp;
-use crate::model::{Error, RelPath, Result};
+use crate::model::{Error, Result};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -20,26 +19,33 @@ const BATCH: usize = 64;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SYNC_ALL_FROM: usize = 8;
 
-/// A file with its right content, mode and time, under its temporary name.
+/// A file with its right content, mode and time, under its temporary name, and what it is for.
 #[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) temp: Arc<Temp>,
-    pub(super) place: Place,
-    pub(super) replace: bool,
-    pub(super) path: RelPath,
-    pub(super) size: u64,
+pub(in crate::engine) struct Ready<J> {
+    pub(in crate::engine) temp: Arc<Temp>,
+    pub(in crate::engine) place: Place,
+    pub(in crate::engine) job: J,
 }
 
-/// Starts the publisher. It ends when the sender is dropped and all is named; the tally hears of
-/// every file.
-pub(super) fn start(tally: Arc<Tally>) -> (mpsc::Sender<Ready>, JoinHandle<Result<()>>) {
+/// Starts the publisher. It ends when the sender is dropped and all is named. `name` gives one
+/// file, durable by then, its name; `done` hears how each file ended, once its name is durable.
+pub(in crate::engine) fn start<J, N, D>(
+    name: N,
+    done: D,
+) -> (mpsc::Sender<Ready<J>>, JoinHandle<Result<()>>)
+where
+    J: Send + 'static,
+    N: Fn(&Ready<J>) -> io::Result<()> + Send + Sync + 'static,
+    D: Fn(&Ready<J>, io::Result<()>) + Send + Sync + 'static,
+{
     let (sender, mut receiver) = mpsc::channel(BATCH);
+    let how = Arc::new((name, done));
     let task = tokio::spawn(async move {
         let mut batch = Vec::new();
         while receiver.recv_many(&mut batch, BATCH).await > 0 {
-            let (batch, tally) = (std::mem::take(&mut batch), Arc::clone(&tally));
+            let (batch, how) = (std::mem::take(&mut batch), Arc::clone(&how));
             blocking(move || {
-                publish(batch, &tally);
+                publish(&batch, &how.0, &how.1);
                 Ok(())
             })
             .await?;
@@ -49,42 +55,50 @@ pub(super) fn start(tally: Arc<Tally>) -> (mpsc::Sender<Ready>, JoinHandle<Resul
     (sender, task)
 }
 
-fn publish(batch: Vec<Ready>, tally: &Tally) {
-    let synced = sync_file_system(&batch);
+/// Waits until all is named.
+pub(in crate::engine) async fn finished(task: JoinHandle<Result<()>>) -> Result<()> {
+    task.await
+        .map_err(|error| Error::Failed(format!("naming files failed: {error}")))?
+}
+
+fn publish<J>(
+    batch: &[Ready<J>],
+    name: &impl Fn(&Ready<J>) -> io::Result<()>,
+    done: &impl Fn(&Ready<J>, io::Result<()>),
+) {
+    let synced = sync_file_system(batch);
     let mut named = Vec::with_capacity(batch.len());
     for ready in batch {
-        match name(&ready, synced) {
+        let durable = if synced {
+            Ok(())
+        } else {
+            ready.temp.file().sync_all()
+        };
+        match durable.and_then(|()| name(ready)) {
             Ok(()) => named.push(ready),
-            Err(error) => tally.failed(&ready.path, taken(error, &ready.place)),
+            Err(error) => done(ready, Err(error)),
         }
     }
-    let mut last: Option<(Arc<Folder>, bool)> = None;
+    let mut last: Option<(&Arc<Folder>, bool)> = None;
     for ready in named {
         let folder = &ready.place.folder;
-        let durable = match &last {
-            Some((synced, durable)) if Arc::ptr_eq(synced, folder) => *durable,
+        let durable = match last {
+            Some((synced, durable)) if Arc::ptr_eq(synced, folder) => durable,
             _ => folder.sync().is_ok(),
         };
-        last = Some((Arc::clone(folder), durable));
+        last = Some((folder, durable));
         if !durable {
             tracing::warn!(file = %ready.place.path().display(), "its name may not survive a power cut");
         }
-        tally.restored(&ready.path, ready.size);
+        done(ready, Ok(()));
     }
-}
-
-fn name(ready: &Ready, synced: bool) -> io::Result<()> {
-    if !synced {
-        ready.temp.file().sync_all()?;
-    }
-    ready.temp.publish(&ready.place, ready.replace)
 }
 
 /// Whether one sync has made the whole batch durable.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn sync_file_system(batch: &[Ready]) -> bool {
+fn sync_file_system<J>(batch: &[Ready<J>]) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let device = |ready: &Ready| ready.temp.file().metadata().ok().map(|it| it.dev());
+    let device = |ready: &Ready<J>| ready.temp.file().metadata().ok().map(|it| it.dev());
     let Some(first) = batch.first().filter(|_| batch.len() >= SYNC_ALL_FROM) else {
         return false;
     };
@@ -93,17 +107,17 @@ fn sync_file_system(batch: &[Ready]) -> bool {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn sync_file_system(_batch: &[Ready]) -> bool {
+fn sync_file_system<J>(_batch: &[Ready<J>]) -> bool {
     false
 }
 
 /// A name that was free when the file was begun is taken now: by its twin, or by somebody else.
-pub(super) fn taken(error: io::Error, place: &Place) -> Error {
+pub(in crate::engine) fn taken(error: io::Error, place: &Place) -> Error {
     if error.kind() != ErrorKind::AlreadyExists {
         return Error::io(place.path())(error);
     }
     Error::Refused(format!(
-        "{}: the name was taken while the restore ran; names that differ only in case or Unicode \
+        "{}: the name was taken in the meantime; names that differ only in case or Unicode \
          form can't live side by side on some disks",
         place.path().display()
     ))

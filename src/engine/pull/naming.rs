@@ -1,0 +1,119 @@
+//! Gives fetched files their names, and moves what was edited out of the way.
+
+use super::book::Book;
+use super::fetch::pulled;
+use super::look::{Task, local};
+use super::tally::Tally;
+use crate::engine::download::folder::{Place, os_name};
+use crate::engine::download::publish::{self, taken};
+use crate::engine::download::temp;
+use crate::model::{Content, Error, Result};
+use crate::plan::pull::{Local, LocalFile, Remote, Step, conflict_name};
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Names that are tried before an edited file is left where it is.
+const MOST_COPIES: u32 = 1_000;
+
+/// What is to become of a file whose content is there.
+#[derive(Debug)]
+pub(super) struct Job {
+    remote: Remote,
+    content: Content,
+    /// The file that may be replaced, as long as it looks like this; none where there was none, or
+    /// where it is to be moved aside.
+    replaces: Option<LocalFile>,
+    /// There is an edited file.
+    aside: bool,
+    /// Where an edited file went.
+    copy: OnceLock<OsString>,
+}
+
+impl Job {
+    pub(super) fn new(task: &Task, remote: &Remote, content: Content) -> Self {
+        let aside = task.step == Step::Compare;
+        Self {
+            remote: remote.clone(),
+            content,
+            replaces: task.seen.filter(|_| !aside),
+            aside,
+            copy: OnceLock::new(),
+        }
+    }
+}
+
+/// A file that waits for its name.
+pub(super) type Ready = publish::Ready<Job>;
+
+/// Starts to name files; tally and book hear of each. `date` is for the names of edited files.
+pub(super) fn publisher(
+    tally: Arc<Tally>,
+    book: Arc<Book>,
+    date: String,
+) -> (mpsc::Sender<Ready>, JoinHandle<Result<()>>) {
+    publish::start(
+        move |ready: &Ready| name(ready, &date),
+        move |ready, named| conclude(ready, named, &tally, &book),
+    )
+}
+
+fn name(ready: &Ready, date: &str) -> io::Result<()> {
+    let (job, place) = (&ready.job, &ready.place);
+    if let Some(seen) = &job.replaces {
+        if local(place)? == Local::File(*seen) {
+            return ready.temp.publish(place, true);
+        }
+        // Edited since it was looked at.
+        move_aside(ready, date)?;
+    } else if job.aside {
+        move_aside(ready, date)?;
+    }
+    ready.temp.publish(place, false)
+}
+
+/// Whatever is there by now, it is moved whole.
+fn move_aside(ready: &Ready, date: &str) -> io::Result<()> {
+    let place = &ready.place;
+    for number in 1..MOST_COPIES {
+        let name = conflict_name(place.name.as_encoded_bytes(), date, number);
+        let Some(name) = os_name(&name) else {
+            return Err(ErrorKind::InvalidFilename.into());
+        };
+        let beside = Place {
+            folder: Arc::clone(&place.folder),
+            name: name.to_owned(),
+        };
+        match temp::move_to_free(place, &beside) {
+            Ok(()) => {
+                let _ = ready.job.copy.set(beside.name);
+                return Ok(());
+            }
+            // It went away: the name is free.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+fn conclude(ready: &Ready, named: io::Result<()>, tally: &Tally, book: &Book) {
+    let job = &ready.job;
+    let (path, size) = (&job.remote.path, job.content.size);
+    if let Some(copy) = job.copy.get() {
+        tally.conflict(path, &copy.to_string_lossy(), size);
+    }
+    let named: Result<()> = named.map_err(|error| taken(error, &ready.place));
+    let noted = named.and_then(|()| {
+        let pulled = pulled(&ready.place, &job.remote, job.content)?;
+        book.note(pulled)
+    });
+    match noted {
+        Ok(()) => tally.downloaded(path, size),
+        Err(error @ Error::Resumable(_)) => tally.give_up(error),
+        Err(error) => tally.failed(path, error),
+    }
+}
