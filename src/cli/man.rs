@@ -190,6 +190,9 @@ mod tests {
 
     #[test]
     fn no_word_is_taken_for_a_request() {
-        assert_eq!(escaped(".tidelockignore a-b\\c"), "\\&.tidelockignore a\\-b\\ec");
+        assert_eq!(
+            escaped(".tidelockignore a-b\\c"),
+            "\\&.tidelockignore a\\-b\\ec"
+        );
     }
 }

@@ -39,6 +39,7 @@ mod prune;
 mod pull;
 mod quiet;
 mod ransomware;
+mod recipes;
 mod restore;
 mod resume;
 mod s3;
