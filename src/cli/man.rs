@@ -134,11 +134,20 @@ fn sections(words: &str, text: &mut Vec<u8>) -> io::Result<()> {
     for (title, rest) in words.split("\n\n").filter_map(section_of) {
         let rest = escaped(rest);
         match title {
-            "EXAMPLES" => write!(text, ".SH EXAMPLES\n.nf\n{rest}\n.fi\n")?,
-            _ => write!(text, ".SH \"{title}\"\n{rest}\n")?,
+            "EXAMPLES" => {
+                let rest = rest.replace("\n  ", "\n");
+                write!(text, ".SH EXAMPLES\n.nf\n{rest}\n.fi\n")?;
+            }
+            _ => write!(text, ".SH \"{title}\"\n{}\n", capitalised(&rest))?,
         }
     }
     Ok(())
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 /// As roff reads it: no line is a request, hyphens can be copied, backslashes stay.

@@ -43,6 +43,7 @@ mod recipes;
 mod restore;
 mod resume;
 mod s3;
+mod secrets;
 mod snapshot;
 mod tls;
 mod via;
