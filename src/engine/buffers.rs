@@ -12,8 +12,21 @@ const UNIT: u64 = 4096;
 
 /// Smaller buffers are the allocator's own business.
 const KEPT_FROM: usize = 1 << 20;
-/// Idle buffers may hold so much of the budget, beside what is in use.
-const IDLE_SHARE: u64 = 4;
+/// A buffer for larger pieces than this is allocated as it is asked for.
+const ROUNDED_UP_TO: u64 = 8 << 20;
+/// Of the budget, one part in so many is for idle buffers.
+const IDLE_SHARE: u32 = 8;
+
+/// What a buffer of `bytes` really takes: one that is used again may have been a larger one.
+fn rounded(bytes: u64) -> u64 {
+    if bytes < KEPT_FROM as u64 {
+        bytes
+    } else {
+        bytes
+            .next_power_of_two()
+            .min(bytes.next_multiple_of(ROUNDED_UP_TO))
+    }
+}
 
 /// A budget of bytes that readers take from before they allocate.
 #[derive(Clone)]
@@ -33,12 +46,8 @@ struct Idle {
 impl Idle {
     fn take(&self, len: usize) -> Vec<u8> {
         let mut buffer = self.fitting(len).unwrap_or_else(|| {
-            let capacity = if len < KEPT_FROM {
-                len
-            } else {
-                len.checked_next_power_of_two().unwrap_or(len)
-            };
-            Vec::with_capacity(capacity)
+            let capacity = usize::try_from(rounded(len as u64));
+            Vec::with_capacity(capacity.unwrap_or(len))
         });
         buffer.resize(len, 0);
         buffer
@@ -98,13 +107,13 @@ impl Buffers {
     pub fn new(bytes: u64) -> Self {
         // Tokio's semaphore allows 2^61 permits, `acquire_many` 2^32: 16 TiB of buffers.
         let total = u32::try_from((bytes / UNIT).max(1)).unwrap_or(u32::MAX);
-        let most = u64::from(total) * UNIT / IDLE_SHARE;
+        let most = u64::from(total / IDLE_SHARE) * UNIT;
         let idle = Idle {
             most: usize::try_from(most).unwrap_or(usize::MAX),
             buffers: Mutex::default(),
         };
         Self {
-            units: Arc::new(Semaphore::new(total as usize)),
+            units: Arc::new(Semaphore::new((total - total / IDLE_SHARE) as usize)),
             total,
             idle: Arc::new(idle),
         }
@@ -133,9 +142,9 @@ impl Buffers {
     ///
     /// Never ask for a second share while holding one, unless both together are certain to fit.
     pub async fn take(&self, bytes: u64) -> Share {
-        let units = u32::try_from(bytes.div_ceil(UNIT))
+        let units = u32::try_from(rounded(bytes).div_ceil(UNIT))
             .unwrap_or(u32::MAX)
-            .clamp(1, self.total);
+            .clamp(1, self.total - self.total / IDLE_SHARE);
         Share {
             _permit: Arc::clone(&self.units).acquire_many_owned(units).await.ok(),
         }
@@ -175,12 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn idle_buffers_hold_a_quarter_of_the_budget_at_most() {
+    fn idle_buffers_hold_an_eighth_of_the_budget_at_most() {
         let buffers = Buffers::new(64 << 20);
         let many: Vec<_> = (0..6).map(|_| filled(&buffers, 8 << 20, 0)).collect();
         drop(many);
         drop(filled(&buffers, 100, 0));
-        assert_eq!(buffers.idle.lock().len(), 2);
+        assert_eq!(buffers.idle.lock().len(), 1);
     }
 
     #[tokio::test]
