@@ -66,6 +66,10 @@ impl Run {
                 extra.object.size,
             );
         }
+        for known in plan.offline.iter().filter(|known| !known.entry.carried) {
+            let (path, size) = (&known.entry.path, known.entry.size());
+            self.planned(&mut all, path, Action::Carry, None, size);
+        }
         if action == Action::Refuse {
             for known in &plan.gone {
                 let (path, size) = (&known.entry.path, known.entry.size());
