@@ -46,6 +46,7 @@ async fn f69_a_placeholder_is_no_delete_and_no_doubt_until_its_file_is_back(stor
     job.library.write("2024/.never.jpg.icloud", STUB);
     let planned = job.tidelock("run", &["--dry-run"]).ended(0);
     assert_eq!(planned.paths("delete", "sync"), ["2024/2.jpg"]);
+    assert_eq!(planned.paths("skip", ""), ["2024/never.jpg"]);
     let second = job.run(0);
     assert_eq!(second.paths("delete", "sync"), ["2024/2.jpg"]);
     second.assert_counts(&[

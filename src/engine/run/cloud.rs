@@ -21,20 +21,20 @@ impl Run {
             let text = never_in_words(&plan.never_stored, setting);
             self.events.send(Event::Warning(text));
         }
+    }
+
+    /// The snapshot goes on naming what it named. That is no doubt: their drive says that the
+    /// files are there, so deletes elsewhere go on, and the snapshot is complete.
+    pub(super) async fn settle_offline(&mut self, plan: &Plan) -> Result<()> {
         for path in &plan.never_stored {
             self.events.send(Event::File {
                 path: path.clone(),
                 action: Action::Skip,
                 side: None,
                 size: 0,
-                planned: self.settings.run.dry_run,
+                planned: false,
             });
         }
-    }
-
-    /// The snapshot goes on naming what it named. That is no doubt: their drive says that the
-    /// files are there, so deletes elsewhere go on, and the snapshot is complete.
-    pub(super) async fn settle_offline(&mut self, plan: &Plan) -> Result<()> {
         for known in &plan.offline {
             // What an unfinished run has stored since is newer than the base's entry.
             if known.committed && !known.entry.carried {

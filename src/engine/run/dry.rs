@@ -49,7 +49,7 @@ impl Run {
                         really have, and most are still of the type that they were of";
             self.events.send(Event::Warning(text.to_owned()));
         }
-        for path in &plan.special {
+        for path in plan.special.iter().chain(&plan.never_stored) {
             self.planned(&mut all, path, Action::Skip, None, 0);
         }
         let verdict = self.judge(&plan, scan_errors).await?;
