@@ -3,7 +3,7 @@
 //! They are told by `lstat` and by name alone, since opening one may fetch it. Never by a file's
 //! blocks: a sparse file has none either, and is real.
 
-use crate::model::RelPath;
+use crate::model::{RelPath, Seen};
 use std::fs::Metadata;
 
 /// iCloud's stubs are property lists of some 200 bytes, under 1 KiB with the longest name; what is
@@ -62,6 +62,28 @@ fn named_by(path: &RelPath) -> Option<RelPath> {
     let name = name.strip_prefix(b".")?.strip_suffix(b".icloud")?;
     let is_name = !matches!(name, b"" | b"." | b"..");
     is_name.then(|| RelPath::new([folder, name].concat()))
+}
+
+/// Of stubs, each with the path that it stands for: those that are files like any other, since
+/// what they stand for is there too, and the paths that are not. Both lists sorted by path.
+pub(crate) fn settle_stubs(
+    stubs: Vec<(RelPath, Seen)>,
+    entries: &[Seen],
+    dirs: &[Seen],
+) -> (Vec<Seen>, Vec<RelPath>) {
+    let is_in = |list: &[Seen], path: &RelPath| {
+        let found = list.binary_search_by(|seen| seen.path.cmp(path));
+        found.is_ok()
+    };
+    let (mut files, mut away) = (Vec::new(), Vec::new());
+    for (path, stub) in stubs {
+        if is_in(entries, &path) || is_in(dirs, &path) {
+            files.push(stub);
+        } else {
+            away.push(path);
+        }
+    }
+    (files, away)
 }
 
 #[cfg(test)]

@@ -175,7 +175,14 @@ impl Gathered {
         self.dirs.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         self.unseen.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         self.unseen.dedup_by(|a, b| a.path == b.path);
-        self.settle_stubs();
+        let (files, away) = cloud::settle_stubs(self.stubs, &self.entries, &self.dirs);
+        if !files.is_empty() {
+            self.entries.extend(files);
+            self.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        }
+        self.placeholders.extend(away);
+        self.placeholders.sort_unstable();
+        self.placeholders.dedup();
         let paths = self.entries.iter().chain(&self.dirs).map(|seen| &seen.path);
         let notes = twins::notes(paths);
         let unseen = self.unseen.iter().map(|unseen| &unseen.path);
@@ -196,28 +203,6 @@ impl Gathered {
             excluded: 0,
             entries: self.entries,
         }
-    }
-
-    /// A stub beside the file that it stands for says nothing: it is a file like any other. To be
-    /// called with entries and folders sorted.
-    fn settle_stubs(&mut self) {
-        let is_in = |list: &[Seen], path: &RelPath| {
-            list.binary_search_by(|seen| seen.path.cmp(path)).is_ok()
-        };
-        let mut files = Vec::new();
-        for (path, stub) in std::mem::take(&mut self.stubs) {
-            if is_in(&self.entries, &path) || is_in(&self.dirs, &path) {
-                files.push(stub);
-            } else {
-                self.placeholders.push(path);
-            }
-        }
-        if !files.is_empty() {
-            self.entries.extend(files);
-            self.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        }
-        self.placeholders.sort_unstable();
-        self.placeholders.dedup();
     }
 }
 

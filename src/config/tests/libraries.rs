@@ -78,7 +78,8 @@ fn a_library_s_cloud_files_beat_those_of_all() {
         assert_eq!(loaded.warnings, Vec::<String>::new());
         case.settings().library.expect("library").cloud_files
     };
-    let library = "[library]\npath = \"x\"\n[backup]\nto = \"s3://b\"\n";
+    let library =
+        "[library]\npath = \"x\"\n[sync]\nto = \"s3://mirror\"\n[backup]\nto = \"s3://vault\"\n";
     let with = |above: &str, within: &str| {
         let within = format!("[library]\n{within}\n");
         setting(&format!(
