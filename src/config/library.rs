@@ -3,7 +3,7 @@
 use super::environment::Environment;
 use super::file::Contents;
 use super::values::Values;
-use crate::model::{Error, LibrarySettings, MtimePolicy, Result};
+use crate::model::{CloudFiles, Error, LibrarySettings, MtimePolicy, Result};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -111,6 +111,9 @@ pub(super) fn settings(values: &Values, chosen_path: Option<PathBuf>) -> Option<
         Some("ignore") => MtimePolicy::Ignore,
         _ => MtimePolicy::Keep,
     };
+    let cloud_files = ["library.cloud_files", "cloud_files"]
+        .iter()
+        .find_map(|id| values.text(id));
     Some(LibrarySettings {
         path,
         name: values.text("library.name").map(str::to_owned),
@@ -120,5 +123,9 @@ pub(super) fn settings(values: &Values, chosen_path: Option<PathBuf>) -> Option<
         mtime,
         ignore_inode: values.switch("library.ignore_inode").unwrap_or(false),
         ignore_ctime: values.switch("library.ignore_ctime").unwrap_or(false),
+        cloud_files: match cloud_files {
+            Some("download") => CloudFiles::Download,
+            _ => CloudFiles::Skip,
+        },
     })
 }

@@ -17,9 +17,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Read and checked, but acted on by a later version only.
-const NOT_YET: &[&str] = &["cloud_files", "library.cloud_files"];
-
 const DEFAULT_RETENTION: Duration = Duration::from_secs(60 * 86_400);
 
 /// What was found.
@@ -175,26 +172,14 @@ impl Written {
         let settings = settings(&values, chosen.path, environment)?;
         check::check(&settings, &values)?;
         missing::check(&settings, needs)?;
-        let mut warnings = self.warnings.clone();
-        warnings.extend(not_yet(&values));
         Ok(Loaded {
             settings,
             tell: tell::of(&values)?,
             file: self.file.clone(),
             is_list: self.contents.is_list,
-            warnings,
+            warnings: self.warnings.clone(),
         })
     }
-}
-
-/// Settings that people would rely on, were they not told.
-fn not_yet(values: &Values) -> Option<String> {
-    let given: Vec<&str> = NOT_YET
-        .iter()
-        .copied()
-        .filter(|id| values.get(id).is_some())
-        .collect();
-    (!given.is_empty()).then(|| format!("without effect in this version: {}", given.join(", ")))
 }
 
 /// The endpoint that the AWS variables name, lowest of all.

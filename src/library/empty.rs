@@ -1,21 +1,20 @@
 //! Empty folders: those that a restore would not make on the way to anything else.
 
-use crate::library::scan::Unseen;
-use crate::model::{Kind, Seen};
+use crate::model::{Kind, RelPath, Seen};
 
 /// The folders of `dirs` below which nothing is that a restore makes: no file, no link, no
 /// further folder. What was left out and special files count as nothing; what could not be seen
 /// counts as something.
 ///
 /// All three must be sorted by path.
-pub(crate) fn empty_folders(dirs: Vec<Seen>, entries: &[Seen], unseen: &[Unseen]) -> Vec<Seen> {
+pub(crate) fn empty_folders(dirs: Vec<Seen>, entries: &[Seen], unseen: &[&RelPath]) -> Vec<Seen> {
     let is_empty: Vec<bool> = {
         let mut prefix = Vec::new();
         dirs.iter()
             .map(|dir| {
                 prefix.clear();
                 prefix.extend_from_slice(dir.path.as_bytes());
-                let unseen_itself = unseen.binary_search_by(|u| u.path.cmp(&dir.path)).is_ok();
+                let unseen_itself = unseen.binary_search_by(|u| (*u).cmp(&dir.path)).is_ok();
                 prefix.push(b'/');
                 !unseen_itself
                     && below(&dirs, &prefix, seen_path).next().is_none()
@@ -34,8 +33,8 @@ fn seen_path(seen: &Seen) -> &[u8] {
     seen.path.as_bytes()
 }
 
-fn unseen_path(unseen: &Unseen) -> &[u8] {
-    unseen.path.as_bytes()
+fn unseen_path<'a>(unseen: &'a &RelPath) -> &'a [u8] {
+    unseen.as_bytes()
 }
 
 /// The items whose path begins with `prefix`; they lie together, since the slice is sorted.
@@ -59,9 +58,9 @@ mod tests {
     fn a_folder_that_could_not_be_seen_is_not_taken_for_empty() {
         let metadata = std::fs::metadata("/").expect("stat");
         let dir = |path: &str| stat::seen(path.into(), &metadata, Trust::default());
-        let unseen = ["b", "c/d"].map(|path| Unseen::new(path.into(), String::new()));
+        let unseen: [RelPath; 2] = ["b", "c/d"].map(RelPath::from);
         let dirs = ["a", "b", "c", "c-d"].map(dir).to_vec();
-        let empty = empty_folders(dirs, &[], &unseen);
+        let empty = empty_folders(dirs, &[], &unseen.each_ref());
         assert_eq!(empty, ["a", "c-d"].map(dir));
     }
 }

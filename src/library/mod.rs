@@ -7,6 +7,7 @@
 //! system folders: no `.gitignore`, no rule for hidden files. Nothing is ever followed out of the
 //! root, and nothing but regular files is ever opened.
 
+mod cloud;
 mod empty;
 mod filter;
 mod reader;

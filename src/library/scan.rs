@@ -3,12 +3,13 @@
 use crate::library::filter::{Filter, relative};
 use crate::library::root::{Root, RootProblem};
 use crate::library::stat::{self, Trust};
-use crate::library::{empty, trouble, twins};
-use crate::model::{Error, Failure, Kind, LibrarySettings, RelPath, Seen};
+use crate::library::{cloud, empty, trouble, twins};
+use crate::model::{CloudFiles, Error, Failure, Kind, LibrarySettings, RelPath, Seen};
 use ignore::{DirEntry, ParallelVisitor, ParallelVisitorBuilder, WalkBuilder, WalkState};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Error as IoError;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +28,9 @@ pub struct Scan {
     /// What could not be looked at, sorted by path: it, and all that lay below it, is neither
     /// there nor gone.
     pub unseen: Vec<Unseen>,
+    /// What is in the cloud alone, sorted by path: it, and all that lies below it, is there, but
+    /// its bytes are not.
+    pub placeholders: Vec<RelPath>,
     /// Worth telling the user, but no failure: twins, patterns that are not used.
     pub notes: Vec<String>,
     /// Files and folders that the patterns left out; a folder counts as one.
@@ -85,7 +89,9 @@ pub fn scan(
     let filter = Arc::new(Filter::new(&root.path, settings)?);
     let findings = Findings {
         root: &root.path,
+        filter: &filter,
         trust: Trust::from(settings),
+        cloud_files: settings.cloud_files,
         stop,
         progress,
         found: AtomicU64::new(0),
@@ -141,7 +147,9 @@ fn reserved(root: &Path) -> Error {
 /// What all threads share.
 struct Findings<'a> {
     root: &'a Path,
+    filter: &'a Filter,
     trust: Trust,
+    cloud_files: CloudFiles,
     stop: &'a AtomicBool,
     progress: &'a (dyn Fn(u64) + Sync),
     found: AtomicU64,
@@ -154,6 +162,9 @@ struct Gathered {
     entries: Vec<Seen>,
     dirs: Vec<Seen>,
     unseen: Vec<Unseen>,
+    placeholders: Vec<RelPath>,
+    /// Each with the path that it stands for, if nothing is there.
+    stubs: Vec<(RelPath, Seen)>,
     root_problem: Option<RootProblem>,
     reserved: bool,
 }
@@ -164,9 +175,20 @@ impl Gathered {
         self.dirs.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         self.unseen.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         self.unseen.dedup_by(|a, b| a.path == b.path);
+        let (files, away) = cloud::settle_stubs(self.stubs, &self.entries, &self.dirs);
+        if !files.is_empty() {
+            self.entries.extend(files);
+            self.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        }
+        self.placeholders.extend(away);
+        self.placeholders.sort_unstable();
+        self.placeholders.dedup();
         let paths = self.entries.iter().chain(&self.dirs).map(|seen| &seen.path);
         let notes = twins::notes(paths);
-        let empty = empty::empty_folders(self.dirs, &self.entries, &self.unseen);
+        let unseen = self.unseen.iter().map(|unseen| &unseen.path);
+        let mut unseen: Vec<&RelPath> = unseen.chain(&self.placeholders).collect();
+        unseen.sort_unstable();
+        let empty = empty::empty_folders(self.dirs, &self.entries, &unseen);
         if !empty.is_empty() {
             self.entries.extend(empty);
             self.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -176,6 +198,7 @@ impl Gathered {
             files: files().count() as u64,
             bytes: files().map(|seen| seen.size).sum(),
             unseen: self.unseen,
+            placeholders: self.placeholders,
             notes,
             excluded: 0,
             entries: self.entries,
@@ -223,8 +246,15 @@ impl Visitor<'_> {
             if seen.kind == Kind::Symlink {
                 seen.target = Some(fs::read_link(path)?.into_os_string().into_vec());
             }
-            Ok(seen)
+            Ok((seen, metadata))
         });
+        let looked = match looked {
+            Ok((seen, metadata)) => match self.in_the_cloud(seen, &metadata) {
+                Some(seen) => Ok(seen),
+                None => return WalkState::Skip,
+            },
+            Err(error) => Err(error),
+        };
         match looked {
             Ok(seen) if seen.kind == Kind::Dir => {
                 self.batch.dirs.push(seen);
@@ -238,6 +268,27 @@ impl Visitor<'_> {
         }
         // No folder (any more): a link that took a folder's place is not entered.
         WalkState::Skip
+    }
+
+    /// Sets a cloud drive's placeholder aside; gives everything else back.
+    fn in_the_cloud(&mut self, mut seen: Seen, metadata: &fs::Metadata) -> Option<Seen> {
+        if cloud::is_dataless(metadata) {
+            if self.shared.cloud_files == CloudFiles::Skip {
+                self.batch.placeholders.push(seen.path);
+                return None;
+            }
+            // To send a file to the cloud, and to fetch it, changes nothing but the ctime.
+            seen.identity.ctime = 0;
+            return Some(seen);
+        }
+        let Some(path) = cloud::stub_of(&seen.path, metadata) else {
+            return Some(seen);
+        };
+        let stands_for = self.shared.root.join(OsStr::from_bytes(path.as_bytes()));
+        if self.shared.filter.admits(&stands_for, false) {
+            self.batch.stubs.push((path, seen));
+        }
+        None
     }
 
     /// A folder can't be listed, or not to its end.
@@ -295,6 +346,8 @@ impl Visitor<'_> {
             gathered.entries.extend(batch.entries);
             gathered.dirs.extend(batch.dirs);
             gathered.unseen.extend(batch.unseen);
+            gathered.placeholders.extend(batch.placeholders);
+            gathered.stubs.extend(batch.stubs);
             gathered.reserved |= batch.reserved;
             if batch.root_problem.is_some() {
                 gathered.root_problem = batch.root_problem;

@@ -39,7 +39,7 @@ pub enum Action {
     Carry,
     /// The sync target's object is deleted.
     Delete,
-    /// A special file is listed, not stored.
+    /// A special file is listed, not stored; a file that is in the cloud only is left there.
     Skip,
     /// A guard refused it.
     Refuse,

@@ -26,8 +26,8 @@ pub use exit::ExitCode;
 pub use path::RelPath;
 pub use retention::{Mode, Retention};
 pub use settings::{
-    BackupSettings, Connection, KeepPolicy, Keys, LibrarySettings, Limit, MtimePolicy, Provider,
-    RunSettings, Secret, Settings, SyncSettings, Via,
+    BackupSettings, CloudFiles, Connection, KeepPolicy, Keys, LibrarySettings, Limit, MtimePolicy,
+    Provider, RunSettings, Secret, Settings, SyncSettings, Via,
 };
 pub use summary::{
     BackupSummary, LibrarySummary, PullSummary, RestoreSummary, Summary, SyncSummary,

@@ -159,6 +159,16 @@ pub enum MtimePolicy {
     Ignore,
 }
 
+/// What to do with files that a cloud drive keeps a placeholder of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CloudFiles {
+    /// Leave them where they are: what is stored of them stays stored.
+    #[default]
+    Skip,
+    /// Read them, which makes the system fetch them.
+    Download,
+}
+
 /// The library.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LibrarySettings {
@@ -178,6 +188,8 @@ pub struct LibrarySettings {
     pub ignore_inode: bool,
     /// ctimes mean nothing.
     pub ignore_ctime: bool,
+    /// What to do with a cloud drive's placeholders.
+    pub cloud_files: CloudFiles,
 }
 
 /// What holds for every command.

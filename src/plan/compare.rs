@@ -1,5 +1,6 @@
 //! The merge of three sorted lists: the scan, what is remembered, and the mirror's listing.
 
+use super::offline::Placeholders;
 use crate::model::{Entry, Identity, Kind, MtimePolicy, RelPath, Seen, Time};
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -113,6 +114,10 @@ pub struct Plan {
     pub identities: Vec<(RelPath, Identity, u64)>,
     /// Remembered paths that the scan did not find, with whether an object was there.
     pub gone: Vec<Known>,
+    /// Remembered paths whose file is in the cloud alone: taken over, without doubt.
+    pub offline: Vec<Known>,
+    /// Placeholders of files that nothing is remembered of, in path order.
+    pub never_stored: Vec<RelPath>,
     /// Objects that no file stands behind.
     pub extras: Vec<Extra>,
     /// Sockets, FIFOs, devices.
@@ -146,6 +151,7 @@ pub struct Comparer {
     objects: Peekable<IntoIter<MirrorObject>>,
     options: CompareOptions,
     inodes: HashMap<(u64, u64), RelPath>,
+    placeholders: Placeholders,
     plan: Plan,
 }
 
@@ -157,8 +163,17 @@ impl Comparer {
             objects: objects.into_iter().peekable(),
             options,
             inodes: HashMap::new(),
+            placeholders: Placeholders::default(),
             plan: Plan::default(),
         }
+    }
+
+    /// These paths, and all below them, are there but can't be read: their files are in the cloud
+    /// alone. To be told before anything is remembered.
+    #[must_use]
+    pub fn with_placeholders(mut self, paths: &[RelPath]) -> Self {
+        self.placeholders = Placeholders::new(paths);
+        self
     }
 
     /// The next remembered path.
@@ -173,6 +188,7 @@ impl Comparer {
     /// No more is remembered.
     pub fn finish(mut self) -> Plan {
         self.run_up_to(None);
+        self.placeholders.settle(&mut self.plan);
         self.plan
     }
 
@@ -206,11 +222,19 @@ impl Comparer {
                 self.extra(object, known.as_ref());
                 self.other(seen, known);
             }
-            None => {
-                self.extra(object, known.as_ref());
-                self.plan.gone.extend(known);
-            }
+            None => self.missing(known, object),
         }
+    }
+
+    fn missing(&mut self, known: Option<Known>, object: Option<MirrorObject>) {
+        let path = known.as_ref().map(|known| &known.entry.path);
+        let path = path.or(object.as_ref().map(|object| &object.path));
+        if path.is_some_and(|path| self.placeholders.cover(path, known.is_some())) {
+            self.plan.offline.extend(known);
+            return;
+        }
+        self.extra(object, known.as_ref());
+        self.plan.gone.extend(known);
     }
 
     fn file(&mut self, seen: Seen, known: Option<Known>, object: Option<MirrorObject>) {

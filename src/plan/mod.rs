@@ -9,6 +9,7 @@ mod keep;
 mod kind;
 mod lifecycle;
 mod night;
+mod offline;
 mod policy;
 pub mod pull;
 mod renew;

@@ -202,10 +202,7 @@ fn library(part: &LibrarySummary) -> String {
     let seen = format!("{}, {}", show_files(part.files), show_bytes(part.bytes));
     let mut line = counts(
         &seen,
-        &[
-            (part.skipped, "special files skipped"),
-            (part.failed, "not readable"),
-        ],
+        &[(part.skipped, "skipped"), (part.failed, "not readable")],
     );
     if part.hashed > 0 {
         line.push_str(&format!(

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tidelock::engine::run::{Ended, Stores, Which, run_on};
 use tidelock::engine::stop::Stop;
 use tidelock::model::{
-    BackupSettings, Connection, Events, ExitCode, KeepPolicy, LibrarySettings, Limit, Mode,
-    MtimePolicy, RunSettings, Settings, SyncSettings, Target, Time, Via, time,
+    BackupSettings, CloudFiles, Connection, Events, ExitCode, KeepPolicy, LibrarySettings, Limit,
+    Mode, MtimePolicy, RunSettings, Settings, SyncSettings, Target, Time, Via, time,
 };
 use tidelock::snapshot::{Select, Vault};
 use tidelock::store::model::ModelStore;
@@ -78,6 +78,7 @@ fn settings(library: &Library, state: &TempDir) -> Settings {
             mtime: MtimePolicy::Keep,
             ignore_inode: false,
             ignore_ctime: false,
+            cloud_files: CloudFiles::Skip,
         }),
         sync: Some(SyncSettings {
             target: Target::parse("s3://mirror/lib").unwrap(),

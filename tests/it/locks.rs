@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use tidelock::engine::run::{Ended, Stores, Which, run_on};
 use tidelock::engine::stop::Stop;
 use tidelock::model::{
-    BackupSettings, Connection, Events, ExitCode, KeepPolicy, LibrarySettings, Mode, MtimePolicy,
-    RunSettings, Settings, StoreErrorKind, Target, Time, Via,
+    BackupSettings, CloudFiles, Connection, Events, ExitCode, KeepPolicy, LibrarySettings, Mode,
+    MtimePolicy, RunSettings, Settings, StoreErrorKind, Target, Time, Via,
 };
 use tidelock::store::model::{Fault, ModelStore};
 use tidelock::store::{BucketInfo, Store, listing};
@@ -121,6 +121,7 @@ fn library(path: &Path) -> LibrarySettings {
         mtime: MtimePolicy::Keep,
         ignore_inode: false,
         ignore_ctime: false,
+        cloud_files: CloudFiles::Skip,
     }
 }
 

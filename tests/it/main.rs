@@ -15,6 +15,7 @@
 mod support;
 
 mod cli;
+mod cloud_drives;
 mod contract;
 mod disaster;
 mod doctor;

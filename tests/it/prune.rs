@@ -13,8 +13,8 @@ use tidelock::engine::retry::{PATIENCE, Retrier};
 use tidelock::engine::run::{Stores, Which, run_on};
 use tidelock::engine::stop::Stop;
 use tidelock::model::{
-    BackupSettings, Connection, Events, ExitCode, KeepPolicy, LibrarySettings, Mode, MtimePolicy,
-    RunSettings, Settings, Side, Target, Via,
+    BackupSettings, CloudFiles, Connection, Events, ExitCode, KeepPolicy, LibrarySettings, Mode,
+    MtimePolicy, RunSettings, Settings, Side, Target, Via,
 };
 use tidelock::snapshot::Vault;
 use tidelock::store::model::ModelStore;
@@ -78,6 +78,7 @@ impl World {
                 mtime: MtimePolicy::Keep,
                 ignore_inode: false,
                 ignore_ctime: false,
+                cloud_files: CloudFiles::Skip,
             }),
             sync: None,
             backup: Some(self.backup()),

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use tidelock::engine::run::{Stores, Which, run_on};
 use tidelock::engine::stop::Stop;
 use tidelock::model::{
-    BackupSettings, Connection, Events, ExitCode, KeepPolicy, Keys, LibrarySettings, Limit, Mode,
-    MtimePolicy, Provider, RunSettings, Secret, Settings, SyncSettings, Target, Via,
+    BackupSettings, CloudFiles, Connection, Events, ExitCode, KeepPolicy, Keys, LibrarySettings,
+    Limit, Mode, MtimePolicy, Provider, RunSettings, Secret, Settings, SyncSettings, Target, Via,
 };
 
 use crate::support::{
@@ -333,6 +333,7 @@ fn settings(job: &Job, state: &TempDir) -> Settings {
             mtime: MtimePolicy::Keep,
             ignore_inode: false,
             ignore_ctime: false,
+            cloud_files: CloudFiles::Skip,
         }),
         sync: Some(SyncSettings {
             target: Target::parse(&job.sync_to()).unwrap(),

@@ -16,8 +16,8 @@ use tidelock::engine::run::{Ended, Stores, run_on};
 use tidelock::engine::stop::Stop;
 use tidelock::model::key::KeyBase;
 use tidelock::model::{
-    BackupSettings, Connection, Error, Events, KeepPolicy, LibrarySettings, Limit, Mode,
-    MtimePolicy, RelPath, RunSettings, Settings, SyncSettings, Target, Time,
+    BackupSettings, CloudFiles, Connection, Error, Events, KeepPolicy, LibrarySettings, Limit,
+    Mode, MtimePolicy, RelPath, RunSettings, Settings, SyncSettings, Target, Time,
 };
 use tidelock::state::State;
 use tidelock::store::model::ModelStore;
@@ -236,6 +236,7 @@ impl World {
                 mtime: MtimePolicy::Keep,
                 ignore_inode: false,
                 ignore_ctime: false,
+                cloud_files: CloudFiles::Skip,
             }),
             sync: Some(SyncSettings {
                 target: Target::parse("s3://mirror/lib").unwrap(),

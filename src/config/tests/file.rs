@@ -113,7 +113,7 @@ default_excludes = false
 mtime = "ignore"
 ignore_inode = true
 ignore_ctime = true
-cloud_files = "skip"
+cloud_files = "download"
 [sync]
 to = "s3://my-photos/library"
 endpoint = "https://s3.example.org"

@@ -68,3 +68,29 @@ fn a_library_that_is_not_configured_has_no_place_among_several() {
         .load(LOOK)
         .expect("the target says it all");
 }
+
+#[test]
+fn a_library_s_cloud_files_beat_those_of_all() {
+    use crate::model::CloudFiles::{Download, Skip};
+    let setting = |file: &str| {
+        let case = Case::new(file);
+        let loaded = case.load(LOOK).expect("a configuration");
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+        case.settings().library.expect("library").cloud_files
+    };
+    let library =
+        "[library]\npath = \"x\"\n[sync]\nto = \"s3://mirror\"\n[backup]\nto = \"s3://vault\"\n";
+    let with = |above: &str, within: &str| {
+        let within = format!("[library]\n{within}\n");
+        setting(&format!(
+            "{above}\n{}",
+            library.replace("[library]\n", &within)
+        ))
+    };
+    assert_eq!(with("", ""), Skip);
+    let download = r#"cloud_files = "download""#;
+    let skip = r#"cloud_files = "skip""#;
+    assert_eq!(with(download, ""), Download);
+    assert_eq!(with("", download), Download);
+    assert_eq!(with(download, skip), Skip);
+}

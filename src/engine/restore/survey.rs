@@ -154,8 +154,12 @@ impl Survey {
             names.push(format!("and {rest} more").into());
         }
         (self.carried > 0).then(|| {
+            let paths = match self.carried {
+                1 => "path comes",
+                _ => "paths come",
+            };
             format!(
-                "{} paths come from an older snapshot, because the run could not see them: {}",
+                "{} {paths} from an older snapshot, because the run could not see them: {}",
                 self.carried,
                 names.join(", ")
             )

@@ -49,7 +49,7 @@ impl Run {
                         really have, and most are still of the type that they were of";
             self.events.send(Event::Warning(text.to_owned()));
         }
-        for path in &plan.special {
+        for path in plan.special.iter().chain(&plan.never_stored) {
             self.planned(&mut all, path, Action::Skip, None, 0);
         }
         let verdict = self.judge(&plan, scan_errors).await?;
@@ -65,6 +65,10 @@ impl Run {
                 Some(Side::Sync),
                 extra.object.size,
             );
+        }
+        for known in plan.offline.iter().filter(|known| !known.entry.carried) {
+            let (path, size) = (&known.entry.path, known.entry.size());
+            self.planned(&mut all, path, Action::Carry, None, size);
         }
         if action == Action::Refuse {
             for known in &plan.gone {

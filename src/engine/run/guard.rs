@@ -186,7 +186,7 @@ impl Run {
 
     /// Takes the base's entry over, and says whether there was one: a path that the base does not
     /// have is not named at all.
-    async fn carry(&self, path: RelPath) -> Result<bool> {
+    pub(super) async fn carry(&self, path: RelPath) -> Result<bool> {
         let base = self.state.call({
             let path = path.clone();
             move |state| state.get_base(&path)

@@ -77,7 +77,9 @@ impl Run {
         let plan = self.compare(scanned, listing, &settings).await?;
         progress.library = Some((plan.files, plan.bytes));
         self.tally.skipped.add(plan.special.len() as u64);
-        if check_empty(plan.files, plan.known_files, self.settings.run.allow_empty) {
+        self.tell_placeholders(&plan, settings.cloud_files);
+        let there = plan.files + (plan.offline.len() + plan.never_stored.len()) as u64;
+        if check_empty(there, plan.known_files, self.settings.run.allow_empty) {
             return Err(self.emptied(&settings.path, plan.known_files));
         }
         Ok(Looked {
@@ -200,7 +202,8 @@ impl Run {
         };
         let mut listing = listing.unwrap_or_default();
         let foreign = self.resolve(&mut listing, &scanned).await?;
-        let mut comparer = Comparer::new(scanned.entries, listing.objects, options);
+        let mut comparer = Comparer::new(scanned.entries, listing.objects, options)
+            .with_placeholders(&scanned.placeholders);
         let mut rows = self.state.rows(View::Merged);
         while let Some(found) = rows.next().await? {
             comparer.remember(known(found));
@@ -217,7 +220,8 @@ impl Run {
             return Ok(Vec::new());
         };
         let base = KeyBase::new(sync.client().target.listing_prefix());
-        listing.resolve_long(&base, scanned.entries.iter().map(|seen| &seen.path));
+        let seen = scanned.entries.iter().map(|seen| &seen.path);
+        listing.resolve_long(&base, seen.chain(&scanned.placeholders));
         if !listing.long.is_empty() {
             let mut rows = self.state.rows(View::Merged);
             let mut known: Vec<RelPath> = Vec::new();

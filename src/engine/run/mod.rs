@@ -16,6 +16,7 @@
 
 mod change;
 mod checkpoint;
+mod cloud;
 mod commit;
 mod connect;
 mod deletes;

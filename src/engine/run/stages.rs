@@ -191,6 +191,7 @@ impl Run {
         }
         let failed = !batch.failed.is_empty();
         let whole = self.settle_missing(&batch).await?;
+        self.settle_offline(&rest).await?;
         let doubt = scan_errors || failed || listing_failed || self.tally.any_failure();
         let verdict = self.judge(&rest, doubt || self.suspicion.is_some()).await?;
         let complete = self.settle_gone(&rest, &verdict).await? && !scan_errors;

@@ -11,6 +11,7 @@ fn settings() -> LibrarySettings {
         mtime: crate::model::MtimePolicy::Keep,
         ignore_inode: false,
         ignore_ctime: false,
+        cloud_files: crate::model::CloudFiles::Skip,
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::library::{check_root, scan};
-use crate::model::MtimePolicy;
+use crate::model::{CloudFiles, MtimePolicy};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ fn settings(path: &Path) -> LibrarySettings {
         mtime: MtimePolicy::Keep,
         ignore_inode: false,
         ignore_ctime: false,
+        cloud_files: CloudFiles::Skip,
     }
 }
 

@@ -25,6 +25,7 @@ impl Tree {
             mtime: MtimePolicy::Keep,
             ignore_inode: false,
             ignore_ctime: false,
+            cloud_files: CloudFiles::Skip,
         };
         let tree = Self { dir, settings };
         paths.iter().for_each(|path| tree.add(path.as_bytes()));
@@ -97,6 +98,36 @@ fn f69_hidden_and_git_ignored_files_are_part_of_the_library() {
     let scan = tree.scan();
     assert_eq!(listed(&scan), expected);
     assert_eq!((scan.files, scan.bytes > 10, scan.excluded), (10, true, 0));
+}
+
+#[test]
+fn f69_a_stub_stands_for_a_file_unless_that_is_there_or_left_out() {
+    let mut tree = Tree::new(&[
+        ".away.jpg.icloud",
+        "2024/.here.jpg.icloud",
+        "2024/here.jpg",
+        "only/.b.icloud",
+        "c/.left.tmp.icloud",
+        "c/.d.icloud/e",
+    ]);
+    tree.settings.exclude = vec!["*.tmp".to_owned()];
+    let stub = [7; 4096];
+    fs::write(tree.at(".away.jpg.icloud"), stub).expect("write");
+    fs::write(tree.at("2024/.large.icloud"), [7; 5_000]).expect("write");
+    for setting in [CloudFiles::Skip, CloudFiles::Download] {
+        tree.settings.cloud_files = setting;
+        let scan = tree.scan();
+        let there = [
+            "2024/.here.jpg.icloud",
+            "2024/.large.icloud",
+            "2024/here.jpg",
+            "c/.d.icloud/e",
+        ];
+        assert_eq!(listed(&scan), there, "{setting:?}: no empty folder either");
+        let placeholders: Vec<RelPath> = ["away.jpg", "only/b"].map(RelPath::from).into();
+        assert_eq!(scan.placeholders, placeholders);
+        assert_eq!((scan.unseen, scan.excluded), (vec![], 1));
+    }
 }
 
 #[test]
@@ -331,9 +362,12 @@ fn f03_a_closed_folder_is_one_unseen_entry() {
 #[test]
 fn f14_a_file_that_vanishes_while_it_is_looked_at_is_no_error() {
     let tree = Tree::new(&["here"]);
+    let filter = Filter::new(tree.dir.path(), &tree.settings).expect("patterns");
     let findings = Findings {
         root: tree.dir.path(),
+        filter: &filter,
         trust: Trust::default(),
+        cloud_files: CloudFiles::Skip,
         stop: &AtomicBool::new(false),
         progress: &|_| (),
         found: AtomicU64::new(0),
