@@ -1,11 +1,13 @@
 //! All that the kept snapshots name, each chunk once.
 
-use crate::model::{Blake3, Error, Result, StoreErrorKind, Stored, Time};
+use crate::model::{Blake3, Error, KeepPolicy, Result, StoreErrorKind, Stored, Time};
+use crate::plan::{Candidate, keep};
 use crate::snapshot::{
     ChunkRef, Claims, Dropped, Finding, Link, Loaded, SnapshotId, SnapshotRef, Vault, check_chain,
     read_ledger, read_prune_records,
 };
 use futures::stream::{self, Stream, StreamExt};
+use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -145,6 +147,13 @@ impl Kept {
         })
     }
 
+    /// How many of the snapshots the keep policy lets go; 0 where it can't be obeyed.
+    pub fn prunable(&self, policy: &KeepPolicy, zone: &TimeZone) -> u64 {
+        let candidates: Vec<Candidate> = self.snapshots.iter().map(candidate).collect();
+        let stays = keep(&candidates, policy, zone).unwrap_or_default();
+        stays.iter().filter(|stays| !**stays).count() as u64
+    }
+
     /// What is wrong with the chain of parents.
     pub fn findings(&self) -> Vec<Finding> {
         let links: Vec<Link> = self.snapshots.iter().map(Link::from).collect();
@@ -192,6 +201,15 @@ impl Kept {
             .iter()
             .map(|named| named.chunk.clone())
             .collect()
+    }
+}
+
+/// A snapshot as the keep policy sees it.
+pub fn candidate(loaded: &Loaded) -> Candidate {
+    Candidate {
+        time: loaded.snapshot.time,
+        complete: loaded.snapshot.complete,
+        suspect: loaded.snapshot.suspect.is_some(),
     }
 }
 
