@@ -54,8 +54,10 @@ class Checker:
             self.hashes[key, version] = (digest(data), len(data))
         return self.hashes[key, version]
 
-    def lock_of(self, key, version):
-        if (key, version) not in self.locks:
+    def lock_of(self, key, version, least=None):
+        """The version's lock; asked for anew where an old answer is not as late as `least`."""
+        known = self.locks.get((key, version))
+        if not known or (least and moment(known) < moment(least)):
             head = self.store.head(self.backup[0], key, version)
             self.locks[key, version] = head.get("x-amz-object-lock-retain-until-date")
         return self.locks[key, version]
@@ -163,7 +165,7 @@ class Checker:
             self.fail(f"{name}: size or ETag differ from its version's: {version}")
         if self.hash_of(*at)[0] != entry["blake3"]:
             self.fail(f"{name}: its version holds other bytes")
-        until = self.lock_of(*at)
+        until = self.lock_of(*at, least=chunk["locked_until"])
         if not until or moment(until) < moment(chunk["locked_until"]):
             self.fail(f"{name}: locked until {until}, claimed {chunk['locked_until']}")
 

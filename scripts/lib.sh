@@ -52,6 +52,25 @@ gently() {
     if have nice; then nice -n 10 "$@"; else "$@"; fi
 }
 
+# cargo_tool NAME VERSION [FLAG...]: prints the path of a program that is built from its crate, once, into the cache.
+# Always this version: one on PATH may judge or build by other rules.
+cargo_tool() {
+    local folder=$CACHE/$1-$2
+    [ -x "$folder/bin/$1" ] || once "$1" install_cargo_tool "$folder" "$@" || return 1
+    echo "$folder/bin/$1"
+}
+
+install_cargo_tool() {
+    local folder=$1 name=$2 version=$3
+    [ ! -x "$folder/bin/$name" ] || return 0
+    say "Building $name $version, once (some minutes) ..."
+    # A target directory of its own, and gone afterwards: ours must not be rebuilt for it.
+    CARGO_TARGET_DIR=$CACHE/$name-target quietly "$CACHE/logs/$name-build.log" \
+        gently cargo install "$name" --locked --version "$version" --root "$folder" "${@:4}" ||
+        die "could not build $name $version (is crates.io reachable?)"
+    rm -rf "$CACHE/$name-target"
+}
+
 # Is there something that accepts connections on this loopback port?
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 

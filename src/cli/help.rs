@@ -91,7 +91,8 @@ Examples:
 pub(super) const MAN: &str = "\
 Examples:
   tidelock man | man -l -
-  tidelock man restore > ~/.local/share/man/man1/tidelock-restore.1";
+  tidelock man restore | man -l -
+  tidelock man ~/.local/share/man/man1/   all pages, for `man tidelock-restore`";
 
 pub(super) const PULL: &str = "\
 Fetches what changed in the mirror since the last pull, proven by checksum. What the mirror does not

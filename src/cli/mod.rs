@@ -2,6 +2,7 @@
 
 mod common;
 mod help;
+mod man;
 mod print;
 #[cfg(test)]
 mod tests;
@@ -140,8 +141,9 @@ enum Verb {
     /// Print the manual page
     #[command(after_help = help::MAN)]
     Man {
-        /// Of one command
-        command: Option<String>,
+        /// Of one command; or a folder that gets the pages of all
+        #[arg(value_name = "COMMAND|DIR")]
+        what: Option<OsString>,
     },
 }
 
@@ -262,7 +264,7 @@ pub(crate) fn parse(
             commands::Command::RecoveryCard(recovery_card::Args { reader })
         }
         Verb::Completions { shell } => return Ok(Parsed::Text(print::completions(shell))),
-        Verb::Man { command } => return print::man(command.as_deref()).map(Parsed::Text),
+        Verb::Man { what } => return man::man(what.as_deref()).map(Parsed::Text),
     };
     Ok(Parsed::Command(Box::new(Invocation {
         command,

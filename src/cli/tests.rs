@@ -135,13 +135,6 @@ fn help_has_examples_and_keeps_quiet_about_what_is_to_come() {
 }
 
 #[test]
-fn manual_pages_and_completions_are_made() {
-    assert!(print::man(None).expect("a page").contains("tidelock"));
-    assert!(
-        print::man(Some("restore"))
-            .expect("a page")
-            .contains("overwrite")
-    );
-    assert!(print::man(Some("nothing")).is_err());
+fn completions_are_made() {
     assert!(print::completions(clap_complete::Shell::Bash).contains("tidelock"));
 }

@@ -157,7 +157,8 @@ fn below(target: &Target, folder: &str) -> String {
 
 /// The same for Backblaze B2, where a key is given capabilities: one command line a target.
 pub fn b2_commands(role: Role, scope: &Scope<'_>) -> Vec<String> {
-    let read = "listBuckets,listFiles,readFiles";
+    // Without readBuckets, the S3 interface refuses to tell whether a bucket keeps versions (Backblaze, "S3-Compatible App Keys").
+    let read = "listBuckets,readBuckets,listFiles,readFiles";
     let locks = "readBucketRetentions,readFileRetentions";
     let command = |side: &str, target: &Target, capabilities: String| {
         let prefix = match target.key("") {
@@ -220,6 +221,19 @@ mod tests {
             ] {
                 assert!(!text.contains(never), "{role:?} {never}");
             }
+        }
+    }
+
+    #[test]
+    fn every_b2_key_may_see_what_a_run_asks_of_a_bucket() {
+        let backup = Target::parse("s3://vault/library").unwrap();
+        let scope = Scope {
+            sync: None,
+            backup: Some((&backup, Mode::Governance, Duration::ZERO)),
+        };
+        for role in Role::ALL {
+            let commands = b2_commands(role, &scope);
+            assert!(commands[0].contains(",readBuckets,"), "{commands:?}");
         }
     }
 

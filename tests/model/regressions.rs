@@ -159,3 +159,22 @@ fn a_checkpoint_extends_the_locks_of_what_it_names() {
         ]);
     }
 }
+
+/// A second rescue of one run renewed by the listing that the run had begun with, and so forgot what the first had claimed.
+#[test]
+fn a_second_rescue_knows_the_claims_of_the_first() {
+    let job = Job {
+        checksum: true,
+        ..Job::plain(Which::Sync)
+    };
+    let foreign = Trouble::Meddle {
+        at: 1,
+        key: "lib/b".to_owned(),
+        body: Vec::new(),
+    };
+    play(&[
+        Step::Write(PathNo(0), BodyNo(0)),
+        run(Which::Sync),
+        Step::Run(job, foreign),
+    ]);
+}

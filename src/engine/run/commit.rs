@@ -185,6 +185,8 @@ impl Run {
         if let Some(backup) = &mut self.backup {
             backup.claims.add_snapshot(&loaded);
             backup.latest = Some(loaded);
+            // What was listed when the run began lacks this one.
+            backup.listed = None;
             backup.committed = Instant::now();
         }
     }

@@ -257,7 +257,8 @@ impl Sending<'_> {
     async fn read(&self, number: i32) -> Result<ReadPart, Problem> {
         match self.bytes {
             Bytesource::File(source) => {
-                let part = source.part(number, self.part_len).await?;
+                let buffers = &self.transfer.buffers;
+                let part = source.part(buffers, number, self.part_len).await?;
                 self.transfer.tally.bytes_read.add(part.bytes.len() as u64);
                 Ok(part)
             }

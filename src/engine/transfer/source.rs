@@ -83,12 +83,17 @@ impl Source {
     ///
     /// # Errors
     /// `Changed` if the file has become shorter, or the system's reason.
-    pub(super) async fn part(&self, number: i32, part_len: u64) -> Result<ReadPart, ReadError> {
-        let file = Arc::clone(&self.file);
+    pub(super) async fn part(
+        &self,
+        buffers: &Buffers,
+        number: i32,
+        part_len: u64,
+    ) -> Result<ReadPart, ReadError> {
+        let (file, buffers) = (Arc::clone(&self.file), buffers.clone());
         let offset = (number as u64 - 1) * part_len;
         let len = part_len.min(self.seen.size - offset);
         blocking(move || {
-            let bytes = read(&file, offset, len)?;
+            let bytes = read(&file, &buffers, offset, len)?;
             let hash = subtree::hash_part(&bytes, offset);
             let crc = Crc64::of(&bytes);
             Ok(ReadPart {
@@ -115,12 +120,12 @@ impl Source {
         let hold = size <= buffers.whole_file_limit();
         let part_len = part_len(size);
         let share = buffers.take(if hold { size } else { part_len }).await;
-        let file = Arc::clone(&self.file);
+        let (file, buffers) = (Arc::clone(&self.file), buffers.clone());
         blocking(move || {
             let mut reading = Reading::new(expected);
             let mut offset = 0;
             while offset < size {
-                let bytes = read(&file, offset, part_len.min(size - offset))?;
+                let bytes = read(&file, &buffers, offset, part_len.min(size - offset))?;
                 reading.take(&bytes);
                 offset += bytes.len() as u64;
                 if hold {
@@ -189,11 +194,9 @@ impl Reading {
     }
 }
 
-fn read(file: &OpenFile, offset: u64, len: u64) -> Result<Bytes, ReadError> {
+fn read(file: &OpenFile, buffers: &Buffers, offset: u64, len: u64) -> Result<Bytes, ReadError> {
     let len = usize::try_from(len).unwrap_or(usize::MAX);
-    let mut buffer = vec![0; len];
-    file.read_part(offset, &mut buffer)?;
-    Ok(Bytes::from(buffer))
+    buffers.filled(len, |buffer| file.read_part(offset, buffer))
 }
 
 async fn blocking<T: Send + 'static>(
