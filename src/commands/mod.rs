@@ -8,6 +8,7 @@ pub mod ls;
 mod noting;
 pub mod overview;
 pub mod policy;
+mod prunable;
 pub mod prune;
 pub mod pull;
 pub mod reading;

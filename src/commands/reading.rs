@@ -13,6 +13,7 @@ use crate::snapshot::{Found, Select, Vault};
 use crate::store::{ConnectOptions, S3Store, Store};
 use jiff::ZonedDateTime;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The words of a user that say which snapshot is meant.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -145,6 +146,18 @@ impl Backup {
             retrier: self.retrier.clone(),
             events: events.clone(),
         })
+    }
+
+    /// The backup target as a writer has it. What is asked through it is asked again by the vault's
+    /// own patience alone.
+    pub(super) fn client(&self) -> Client {
+        Client {
+            side: Side::Backup,
+            target: self.vault.target().clone(),
+            store: Arc::clone(self.vault.store()),
+            retrier: self.retrier.clone().with_patience(Duration::ZERO),
+            events: Events::none(),
+        }
     }
 
     pub(super) fn requests(&self) -> crate::model::Requests {

@@ -1,6 +1,7 @@
 //! `tidelock status`: what is in sync, what is protected until when, what is at risk.
 
 use super::Outcome;
+use super::prunable::prunable;
 use super::reading::{Backup, backup_settings};
 use crate::engine::kept::Kept;
 use crate::engine::status::{Mirrored, Protection, mirrored, protection};
@@ -72,8 +73,15 @@ async fn attempt(
         backup.look_deeper().await?;
     }
     let protection = protection(&kept, how, time);
+    let prunable = match kept.snapshots.is_empty() {
+        true => None,
+        false => prunable(&backup, settings, now, events).await?,
+    };
     let row = backup_row(&kept, &protection, &backup.vault.target().to_string(), time);
     rows.row(&row, || backup_text(&row, now));
+    if let Some(prunable) = &prunable {
+        rows.row(prunable, || prunable.text(now));
+    }
     let mut errors = risks(&kept, &protection, time, settings.run.max_age);
     errors.extend(lifecycle(&backup, events).await?);
     for finding in kept.findings().iter().filter(|it| it.is_warning()) {

@@ -1,11 +1,13 @@
 //! All that the kept snapshots name, each chunk once.
 
-use crate::model::{Blake3, Error, Result, StoreErrorKind, Stored, Time};
+use crate::model::{Blake3, Error, KeepPolicy, Result, StoreErrorKind, Stored, Time};
+use crate::plan::{Candidate, keep};
 use crate::snapshot::{
     ChunkRef, Claims, Dropped, Finding, Link, Loaded, SnapshotId, SnapshotRef, Vault, check_chain,
     read_ledger, read_prune_records,
 };
 use futures::stream::{self, Stream, StreamExt};
+use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -49,6 +51,8 @@ pub struct Kept {
     pub unreadable: Vec<Unreadable>,
     /// What prune records explain.
     pub dropped: Vec<Dropped>,
+    /// Snapshots that records name although no prune drops them; they count as kept.
+    pub overruled: Vec<SnapshotId>,
     /// The prune records.
     pub prunes: Vec<Stored>,
     /// Claims of all snapshots and of the ledger.
@@ -101,22 +105,27 @@ impl Kept {
         let (all, ledger, records) = futures::future::try_join3(all, ledger, records).await?;
         let prunes = records.iter().map(|record| record.stored.clone()).collect();
         let dropped: Vec<Dropped> = records.into_iter().flat_map(|it| it.dropped).collect();
-        let newest = all.last().map(|at| at.id.clone());
+        let ids = dropped.iter().map(|it| it.id.clone()).collect();
+        let stays = vault.never_dropped(&all, &ids).await?;
         // One that a record tells other bytes of is no dropped one: it is forged, and the chain
-        // tells. The newest is never dropped, so no record can hide it.
-        let is_dropped = |loaded: &Loaded| {
+        // tells.
+        let is_named = |loaded: &Loaded| {
             let id = &loaded.snapshot.id;
             let is_it = |it: &Dropped| it.id == *id && it.blake3 == loaded.blake3;
-            Some(id) != newest.as_ref() && dropped.iter().any(is_it)
+            dropped.iter().any(is_it)
         };
+        let mut overruled = Vec::new();
         let (mut snapshots, mut unreadable) = (Vec::<Loaded>::new(), Vec::new());
         let mut claims = Claims::new(retention);
         let mut named = Named::default();
         let mut loads = pin!(load_all(vault, all));
         while let Some((id, loaded)) = loads.next().await {
             match loaded {
-                Ok(loaded) if is_dropped(&loaded) => {}
+                Ok(loaded) if is_named(&loaded) && !stays.contains(&id) => {}
                 Ok(loaded) => {
+                    if is_named(&loaded) {
+                        overruled.push(id);
+                    }
                     claims.add_snapshot(&loaded);
                     named.add(snapshots.len(), &loaded);
                     if let Some(before) = snapshots.last_mut().filter(|_| slim) {
@@ -139,10 +148,18 @@ impl Kept {
             snapshots,
             unreadable,
             dropped,
+            overruled,
             prunes,
             claims,
             chunks,
         })
+    }
+
+    /// How many of the snapshots the keep policy lets go; 0 where it can't be obeyed.
+    pub fn prunable(&self, policy: &KeepPolicy, zone: &TimeZone) -> u64 {
+        let candidates: Vec<Candidate> = self.snapshots.iter().map(candidate).collect();
+        let stays = keep(&candidates, policy, zone).unwrap_or_default();
+        stays.iter().filter(|stays| !**stays).count() as u64
     }
 
     /// What is wrong with the chain of parents.
@@ -154,6 +171,8 @@ impl Kept {
             Finding::Gap { missing, .. } => !self.unreadable.iter().any(|(id, _)| id == missing),
             _ => true,
         });
+        let overruled = self.overruled.iter().cloned();
+        findings.extend(overruled.map(|id| Finding::Overruled { id }));
         findings
     }
 
@@ -192,6 +211,15 @@ impl Kept {
             .iter()
             .map(|named| named.chunk.clone())
             .collect()
+    }
+}
+
+/// A snapshot as the keep policy sees it.
+pub fn candidate(loaded: &Loaded) -> Candidate {
+    Candidate {
+        time: loaded.snapshot.time,
+        complete: loaded.snapshot.complete,
+        suspect: loaded.snapshot.suspect.is_some(),
     }
 }
 

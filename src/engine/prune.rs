@@ -8,11 +8,12 @@
 mod named;
 
 use crate::engine::client::Client;
+use crate::engine::kept::candidate;
 use crate::model::{
     Action, BackupSettings, Blake3, Error, Event, Events, RelPath, Result, Side, StoreErrorKind,
     Time,
 };
-use crate::plan::{Candidate, GRACE, Naming, Sweep, keep, sweep};
+use crate::plan::{Candidate, GRACE, History, MostHistory, Naming, Sweep, keep, sweep};
 use crate::snapshot::{
     Dropped, Loaded, Lock, PruneRecord, SnapshotId, Vault, layout, read_prune_records, write_prune,
 };
@@ -35,6 +36,8 @@ pub struct Pruned {
     pub later: Freed,
     /// When the first and the last of those can go.
     pub between: Option<(Time, Time)>,
+    /// The files with the most versions and bytes, as they were listed, before anything went.
+    pub history: Vec<History>,
     /// Versions that the store refused to delete although their lock is over, e.g. for a legal
     /// hold; their keys and why.
     pub refused: Vec<(String, String)>,
@@ -165,14 +168,7 @@ impl Prune<'_> {
     }
 
     fn decide(&self, kept: &[Loaded]) -> Result<Vec<bool>> {
-        let candidates: Vec<Candidate> = kept
-            .iter()
-            .map(|loaded| Candidate {
-                time: loaded.snapshot.time,
-                complete: loaded.snapshot.complete,
-                suspect: loaded.snapshot.suspect.is_some(),
-            })
-            .collect();
+        let candidates: Vec<Candidate> = kept.iter().map(candidate).collect();
         keep(&candidates, &self.settings.keep, self.zone).map_err(|why| {
             Error::Refused(format!(
                 "{}: {why}; nothing was dropped. Set [backup] keep, e.g. keep = {{ last = 7, \
@@ -210,11 +206,15 @@ impl Prune<'_> {
             prefix: self.vault.target().key(folder),
             ..ListRequest::default()
         };
+        let mut most = MostHistory::default();
         loop {
             let page = self
                 .client
                 .call(|store| store.list_versions(&request))
                 .await?;
+            for version in page.items.iter().filter(|it| !it.delete_marker) {
+                most.add(&version.key, version.size);
+            }
             let versions = page.items.into_iter().filter(|it| !it.delete_marker);
             let mut swept = stream::iter(versions)
                 .map(|version| async move {
@@ -227,9 +227,13 @@ impl Prune<'_> {
             }
             match page.next {
                 Some(next) => request.cursor = Some(next),
-                None => return Ok(()),
+                None => break,
             }
         }
+        if folder == layout::FILES {
+            pruned.history = most.finish();
+        }
+        Ok(())
     }
 
     /// Deletes a version if it can go. A version whose lock holds is not asked for twice.

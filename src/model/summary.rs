@@ -61,6 +61,8 @@ pub struct BackupSummary {
     pub protected_until: Option<Time>,
     /// Versions that are named but not protected for long enough.
     pub at_risk: u64,
+    /// Snapshots that the keep policy would let go, as far as a run could tell for nothing.
+    pub prunable: u64,
     /// Requests by API.
     pub requests: Requests,
 }

@@ -5,6 +5,7 @@ mod change;
 mod compare;
 mod decide;
 mod guard;
+mod history;
 mod keep;
 mod kind;
 mod lifecycle;
@@ -24,6 +25,7 @@ pub use change::{
 pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, Plan, Task};
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
+pub use history::{History, MostHistory};
 pub use keep::{Candidate, keep};
 pub use kind::{HEAD, Head, has_known_kind};
 pub use lifecycle::{Harm, drops_old_versions, harm_to_backup, harm_to_mirror};

@@ -254,7 +254,15 @@ fn snapshot(part: &BackupSummary) -> Option<String> {
         Some(until) => format!(", protected until {}", date(until)),
         None => String::new(),
     };
-    Some(format!("snapshot  {}{locked}", plain(id)))
+    let prunable = match part.prunable {
+        0 => String::new(),
+        1 => "; prune could drop 1 older one: see tidelock status".to_owned(),
+        count => format!(
+            "; prune could drop {} older ones: see tidelock status",
+            show_count(count)
+        ),
+    };
+    Some(format!("snapshot  {}{locked}{prunable}", plain(id)))
 }
 
 /// The day, in UTC as everything that is stored.

@@ -268,6 +268,8 @@ struct BackupPart<'a> {
     snapshot: Option<&'a str>,
     protected_until: Option<Time>,
     at_risk: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    prunable: u64,
     requests: &'a BTreeMap<&'static str, u64>,
 }
 
@@ -284,6 +286,7 @@ impl<'a> BackupPart<'a> {
             snapshot: part.snapshot.as_deref(),
             protected_until: part.protected_until,
             at_risk: part.at_risk,
+            prunable: part.prunable,
             requests: &part.requests,
         }
     }
@@ -339,4 +342,9 @@ impl<'a> PullPart<'a> {
             requests: &part.requests,
         }
     }
+}
+
+/// Nothing to tell.
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }

@@ -70,6 +70,11 @@ pub enum Finding {
         /// Its children, ascending.
         children: Vec<SnapshotId>,
     },
+    /// A warning: a prune record names a snapshot that no prune drops. It is ignored.
+    Overruled {
+        /// The snapshot.
+        id: SnapshotId,
+    },
     /// A warning: a snapshot without a parent although there were earlier ones.
     SecondRoot {
         /// The later beginning.
@@ -78,9 +83,12 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Whether this is a warning only: both can come about without anybody's malice.
+    /// Whether this is a warning only: nothing is lost by it.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Self::Fork { .. } | Self::SecondRoot { .. })
+        matches!(
+            self,
+            Self::Fork { .. } | Self::SecondRoot { .. } | Self::Overruled { .. }
+        )
     }
 }
 

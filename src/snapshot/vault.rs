@@ -1,6 +1,6 @@
 //! Reading a backup target.
 
-use crate::model::{Blake3, Error, RelPath, Result, Target, Time};
+use crate::model::{Blake3, Error, RelPath, Result, StoreErrorKind, Target, Time};
 use crate::snapshot::{
     ChunkRef, Snapshot, SnapshotId, layout, object, prunes::read_prunes, transport,
 };
@@ -58,8 +58,8 @@ impl Vault {
         &self.target
     }
 
-    /// The kept snapshots, ascending by id: all that are there and in no prune record. The newest
-    /// is never dropped, so no record can hide it.
+    /// The kept snapshots, ascending by id: all that are there and in no prune record, and those
+    /// that no record can hide ([`Vault::never_dropped`]).
     ///
     /// # Errors
     /// The store's.
@@ -67,9 +67,41 @@ impl Vault {
         let (mut all, dropped) =
             futures::future::try_join(self.list_all(), read_prunes(self)).await?;
         let dropped: HashSet<SnapshotId> = dropped.into_iter().map(|it| it.id).collect();
-        let newest = all.last().map(|at| at.id.clone());
-        all.retain(|at| !dropped.contains(&at.id) || Some(&at.id) == newest.as_ref());
+        let stays = self.never_dropped(&all, &dropped).await?;
+        all.retain(|at| !dropped.contains(&at.id) || stays.contains(&at.id));
         Ok(all)
+    }
+
+    /// Which of all snapshots, ascending by id, no prune record can hide: the newest, and the newest
+    /// that is complete and not suspect. No prune drops those, so a record that names one is
+    /// forged. Reads as few as it takes, and none where `dropped` names none that is there.
+    ///
+    /// # Errors
+    /// The store's. One that can't be read does not count.
+    pub async fn never_dropped(
+        &self,
+        all: &[SnapshotRef],
+        dropped: &HashSet<SnapshotId>,
+    ) -> Result<HashSet<SnapshotId>> {
+        let mut stays: HashSet<SnapshotId> =
+            all.last().map(|at| at.id.clone()).into_iter().collect();
+        if !all.iter().any(|at| dropped.contains(&at.id)) {
+            return Ok(stays);
+        }
+        for at in all.iter().rev() {
+            let snapshot = match self.load(at).await {
+                Ok(loaded) => loaded.snapshot,
+                Err(Error::Store(error)) if error.kind != StoreErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                Err(_) => continue,
+            };
+            if snapshot.complete && snapshot.suspect.is_none() {
+                stays.insert(snapshot.id);
+                break;
+            }
+        }
+        Ok(stays)
     }
 
     /// All snapshots that are still there, ascending by id, dropped ones too. Of a key with several

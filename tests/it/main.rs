@@ -28,6 +28,7 @@ mod faults_process;
 mod faults_prune;
 mod faults_restore;
 mod faults_state;
+mod faults_vault;
 mod harness;
 mod keys;
 mod layers;

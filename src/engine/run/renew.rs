@@ -10,6 +10,7 @@ use crate::model::{
 use crate::snapshot::{Claims, Loaded};
 use crate::state::{Change, Found, Row, View};
 use futures::stream::{self, StreamExt};
+use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -94,6 +95,9 @@ impl Run {
             self.events.send(Event::Note(note));
         }
         progress.at_risk += renewal.at_risk;
+        if let Some(settings) = &self.settings.backup {
+            progress.prunable = renewal.kept.prunable(&settings.keep, &TimeZone::system());
+        }
         if !renewal.failures.is_empty() {
             self.raise(ExitCode::Damage);
         }

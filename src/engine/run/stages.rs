@@ -129,6 +129,8 @@ pub(super) struct Progress {
     pub(super) refusal: Option<Error>,
     /// Versions that are not locked for long enough.
     pub(super) at_risk: u64,
+    /// Snapshots that `prune` would drop.
+    pub(super) prunable: u64,
     /// Failures that have no bearing on deletes.
     pub(super) late: Vec<Failure>,
     /// Versions that were found gone, to be stored again.
@@ -315,6 +317,7 @@ impl Run {
             let mut part = self.tally.backup();
             part.requests = backup.versions.client().store.requests();
             part.at_risk = progress.at_risk;
+            part.prunable = progress.prunable;
             if let Some(latest) = &backup.latest {
                 part.snapshot = Some(latest.snapshot.id.to_string());
                 part.protected_until = self.protected_until();

@@ -469,6 +469,10 @@ pub fn describe(finding: &Finding) -> String {
                 ids.join(", ")
             )
         }
+        Finding::Overruled { id } => format!(
+            "a prune record names snapshot {id}, which no prune drops: the record is forged, and \
+             ignored"
+        ),
         Finding::SecondRoot { id } => {
             format!("snapshot {id} has no parent although there were earlier ones")
         }
