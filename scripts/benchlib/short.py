@@ -37,7 +37,7 @@ def make(folder):
 
 class Counts:
     def __init__(self, program, minio, library, size, work):
-        self.program, self.minio, self.library, self.size, self.work = program, minio, library, size, work
+        self.program, self.minio, self.source, self.size, self.work = program, minio, library, size, work
         self.too_much = []
         self.environment = {
             "HOME": str(work), "AWS_ACCESS_KEY_ID": minio.access, "AWS_SECRET_ACCESS_KEY": minio.secret,
@@ -49,7 +49,7 @@ class Counts:
             self.targets = ["--sync-to", f"s3://mirror-{via}/lib", "--backup-to", f"s3://vault-{via}/lib",
                             "--endpoint", self.minio.endpoint, "--path-style", "--state-dir", self.work / via]
             self.environment["TIDELOCK_BACKUP_VIA"] = via
-            self.tidelock("init", self.library, "--retention", "2d", "--yes", "--config", self.work / f"{via}.toml")
+            self.tidelock("init", self.source, "--retention", "2d", "--yes", "--config", self.work / f"{via}.toml")
             self.nights(via, 2 if via == "upload" else 1)
         return self.too_much
 
@@ -75,7 +75,7 @@ class Counts:
         summary = {}
 
         def run():
-            command = ["run", self.library, "--retention", "2d", "--memory", str(MEMORY), "--json"]
+            command = ["run", self.source, "--retention", "2d", "--memory", str(MEMORY), "--json"]
             cost, output = self.tidelock(*command)
             summary.update(json.loads(output.splitlines()[-1]))
             return cost
