@@ -28,7 +28,7 @@ fn every_common_flag_is_accepted_by_every_command() {
                   --metrics-file x --endpoint x --path-style --sync-to x --sync-endpoint x \
                   --sync-profile x --sync-region x --backup-to x --backup-endpoint x \
                   --backup-profile x --backup-region x --retention 1d --mode x --exclude x \
-                  --include x --yes --library x";
+                  --include x --yes --library x --color never --no-pager";
     for command in [
         "run",
         "sync",

@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::engine::doctor::{Check, Mark, examine};
 use crate::engine::stop::Stop;
-use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary};
+use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, words};
 use crate::report::Rows;
 use serde::Serialize;
 
@@ -54,9 +54,9 @@ pub(super) async fn after_init(settings: &Settings, events: &Events, stop: &Stop
         events.send(Event::Warning(told(check)));
     }
     if failed.is_empty() {
-        let count = checks.len();
+        let count = words::count(checks.len() as u64, "check", "checks");
         events.send(Event::Note(format!(
-            "tested  {count} checks, as `tidelock doctor` lists them: all that is needed works"
+            "tested  {count}, as `tidelock doctor` lists them: all that is needed works"
         )));
         return Ok(());
     }
@@ -99,8 +99,8 @@ fn counted(checks: &[Check]) -> String {
     let count = |mark| checks.iter().filter(|check| check.mark == mark).count();
     let (warnings, failures) = (count(Mark::Warn), count(Mark::Fail));
     format!(
-        "{} checks: {} ok, {warnings} to be looked at, {failures} failed",
-        checks.len(),
+        "{}: {} ok, {warnings} to be looked at, {failures} failed",
+        words::count(checks.len() as u64, "check", "checks"),
         count(Mark::Ok)
     )
 }

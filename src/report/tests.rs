@@ -81,16 +81,20 @@ fn summary() -> Summary {
     }
 }
 
+fn screen(out: &Stream, err: &Stream) -> Screen {
+    Screen {
+        out: Out::new(out.clone()).shared(),
+        err: Out::new(err.clone()).shared(),
+        is_paging: Arc::default(),
+    }
+}
+
 /// Shows events and a summary, and returns standard output and standard error.
 fn show(mode: Mode, out: &Stream, events: Vec<Event>) -> (String, String) {
     let err = Stream::default();
     let (sender, receiver) = Events::channel();
-    let reporter = start_on(
-        mode,
-        receiver,
-        Out::shared(out.clone()),
-        Out::shared(err.clone()),
-    );
+    let screen = screen(out, &err);
+    let reporter = start(mode, &screen, TimeZone::UTC, receiver);
     for event in events {
         sender.send(event);
     }
@@ -186,7 +190,7 @@ fn f26_a_closed_output_is_no_reason_to_stop() {
         };
         let (out, _) = show(mode, &closed, events());
         assert_eq!(out, "");
-        let rows = Rows::new(json, Out::shared(closed));
+        let rows = Rows::new(json, Look::default(), Out::new(closed).shared());
         let long = "x".repeat(100_000);
         assert!(
             !rows.row(&long, || long.clone()),
@@ -209,11 +213,12 @@ fn a_target_that_was_only_looked_at_has_no_line() {
         }),
         ..Summary::default()
     };
-    let lines = human::summary(&Ending {
+    let ending = Ending {
         exit: ExitCode::Refused,
         summary: &looked_at,
         ..Ending::default()
-    });
+    };
+    let lines = human::summary(&ending, Look::default(), &TimeZone::UTC);
     assert_eq!(
         lines,
         [

@@ -15,6 +15,11 @@ use std::time::Duration;
 
 const PERIOD: Duration = Duration::from_secs(60 * 86_400);
 
+/// Agrees to all.
+async fn yes(_: &Preview) -> Result<bool> {
+    Ok(true)
+}
+
 /// A vault in memory and an empty folder.
 struct World {
     store: Arc<ModelStore>,
@@ -125,6 +130,7 @@ impl World {
             selection: Selection::default(),
             existing: Existing::default(),
             dry_run: false,
+            asks: false,
             thaws: false,
             transfers: 4,
             memory: 16 << 20,
@@ -135,7 +141,7 @@ impl World {
         let found = self.vault.find(&Select::Latest).await.unwrap();
         let pace = Arc::new(Pace::new(4, None));
         let retrier = Retrier::new(pace, Stop::default(), Duration::from_secs(60));
-        restore(&self.vault, &found, request, &retrier, &Events::none())
+        restore(&self.vault, &found, request, &retrier, yes, &Events::none())
             .await
             .unwrap()
     }
@@ -418,9 +424,16 @@ async fn a_stop_ends_the_restore_without_leftovers() {
     stop.request(Why::Interrupted);
     let retrier = Retrier::new(Arc::new(Pace::new(4, None)), stop, PERIOD);
     let request = world.request();
-    let restored = restore(&world.vault, &found, &request, &retrier, &Events::none())
-        .await
-        .unwrap();
+    let restored = restore(
+        &world.vault,
+        &found,
+        &request,
+        &retrier,
+        yes,
+        &Events::none(),
+    )
+    .await
+    .unwrap();
     assert_eq!(restored.exit, ExitCode::Interrupted);
     assert!(!world.to().exists() || world.names().is_empty());
 }
@@ -434,7 +447,15 @@ async fn one_restore_at_a_time_writes_a_folder() {
     let found = world.vault.find(&Select::Latest).await.unwrap();
     let retrier = Retrier::new(Arc::new(Pace::new(4, None)), Stop::default(), PERIOD);
     let request = world.request();
-    let refused = restore(&world.vault, &found, &request, &retrier, &Events::none()).await;
+    let refused = restore(
+        &world.vault,
+        &found,
+        &request,
+        &retrier,
+        yes,
+        &Events::none(),
+    )
+    .await;
     assert!(matches!(refused, Err(Error::Held(_))), "{refused:?}");
 }
 
@@ -449,7 +470,15 @@ async fn more_than_the_disk_has_is_refused_before_the_first_byte() {
     let found = world.vault.find(&Select::Latest).await.unwrap();
     let retrier = Retrier::new(Arc::new(Pace::new(4, None)), Stop::default(), PERIOD);
     let request = world.request();
-    let refused = restore(&world.vault, &found, &request, &retrier, &Events::none()).await;
+    let refused = restore(
+        &world.vault,
+        &found,
+        &request,
+        &retrier,
+        yes,
+        &Events::none(),
+    )
+    .await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.exit_code(), ExitCode::Usage);
     assert!(refused.to_string().contains("are missing"), "{refused}");
