@@ -83,7 +83,7 @@ async fn attempt(
     Ok(())
 }
 
-fn closing((first, second): (&str, &str), counts: [u64; 4], bytes: u64) -> String {
+pub(super) fn closing((first, second): (&str, &str), counts: [u64; 4], bytes: u64) -> String {
     let [added, modified, touched, removed] = counts.map(words::digits);
     format!(
         "{first} to {second}: {added} added (+), {modified} modified (M), {} in both; {touched} \

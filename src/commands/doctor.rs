@@ -26,17 +26,14 @@ pub async fn run(settings: &Settings, rows: &Rows, events: &Events, stop: &Stop)
         ));
     }
     let writes = !settings.run.dry_run;
-    let tell = |check: &Check| {
-        rows.row(&row(check), || line(check));
-    };
+    let tell = |check: &Check| show(check, rows);
     match examine(settings, writes, &tell, stop).await {
         Ok(checks) => {
             if !writes {
                 let text = "a dry run: what can only be seen by writing was not looked at";
                 events.send(Event::Note(text.to_owned()));
             }
-            rows.text(&counted(&checks));
-            conclude(&checks)
+            conclude(&checks, rows)
         }
         Err(error) => Outcome::not_begun(error),
     }
@@ -65,6 +62,10 @@ pub(super) async fn after_init(settings: &Settings, events: &Events, stop: &Stop
         "what was set up does not do what is needed:\n{}",
         told.join("\n")
     )))
+}
+
+pub(super) fn show(check: &Check, rows: &Rows) {
+    rows.row(&row(check), || line(check));
 }
 
 fn row(check: &Check) -> CheckRow<'_> {
@@ -105,7 +106,8 @@ fn counted(checks: &[Check]) -> String {
     )
 }
 
-fn conclude(checks: &[Check]) -> Outcome {
+pub(super) fn conclude(checks: &[Check], rows: &Rows) -> Outcome {
+    rows.text(&counted(checks));
     let worst = |exit: ExitCode, check: &Check| exit.and(check.exit);
     let exit = checks.iter().fold(ExitCode::Done, worst);
     let grave = checks.iter().filter(|check| check.exit != ExitCode::Done);

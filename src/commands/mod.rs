@@ -20,6 +20,9 @@ pub mod snapshots;
 pub mod status;
 pub mod verify;
 
+#[cfg(test)]
+mod looks;
+
 use crate::config::Needs;
 use crate::engine::stop::Stop;
 use crate::model::{Error, Events, ExitCode, Settings, Summary};

@@ -61,7 +61,7 @@ async fn attempt(
     Ok(conclude(pruned, client.store.requests()))
 }
 
-fn tell(pruned: &Pruned, now: &ZonedDateTime, dry_run: bool, events: &Events) {
+pub(super) fn tell(pruned: &Pruned, now: &ZonedDateTime, dry_run: bool, events: &Events) {
     let note = |text: String| events.send(Event::Note(text));
     let would = if dry_run { "would be " } else { "" };
     for id in &pruned.dropped {
@@ -91,7 +91,7 @@ fn tell(pruned: &Pruned, now: &ZonedDateTime, dry_run: bool, events: &Events) {
     }
 }
 
-fn conclude(pruned: Pruned, requests: crate::model::Requests) -> Outcome {
+pub(super) fn conclude(pruned: Pruned, requests: crate::model::Requests) -> Outcome {
     let errors: Vec<Failure> = pruned
         .refused
         .into_iter()

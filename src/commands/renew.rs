@@ -45,7 +45,11 @@ async fn attempt(settings: &Settings, events: &Events, stop: &Stop) -> Result<Ou
     Ok(conclude(renewed, requests, events))
 }
 
-fn conclude(renewal: Renewal, requests: crate::model::Requests, events: &Events) -> Outcome {
+pub(super) fn conclude(
+    renewal: Renewal,
+    requests: crate::model::Requests,
+    events: &Events,
+) -> Outcome {
     events.send(Event::Note(format!(
         "{} looked at, {} extended",
         words::versions(renewal.versions),

@@ -79,7 +79,7 @@ async fn attempt(
     Ok(conclude(errors, summary))
 }
 
-fn conclude(errors: Vec<Failure>, backup: BackupSummary) -> Outcome {
+pub(super) fn conclude(errors: Vec<Failure>, backup: BackupSummary) -> Outcome {
     let risky = !errors.is_empty();
     Outcome {
         exit: if risky {

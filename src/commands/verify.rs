@@ -8,6 +8,7 @@ use crate::engine::verify::{Damage, Request, Verified, verify};
 use crate::model::{
     BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, words,
 };
+use crate::report::tables::Verdicts;
 use crate::report::{Rows, show_bytes};
 use crate::snapshot::{Loaded, as_line};
 use serde::Serialize;
@@ -98,7 +99,7 @@ fn percent(text: &str) -> Result<f64> {
         })
 }
 
-fn print(verified: &Verified, rows: &Rows) {
+pub(super) fn print(verified: &Verified, rows: &Rows) {
     for damage in &verified.damage {
         let row = DamageRow {
             entry: damage.entry.as_deref().map(as_line),
@@ -112,9 +113,12 @@ fn print(verified: &Verified, rows: &Rows) {
             return;
         }
     }
+    let table = Verdicts::new(rows.look());
     for loaded in &verified.kept.snapshots {
         let row = snapshot_row(verified, loaded);
-        if !rows.row(&row, || snapshot_text(&row)) {
+        let (problems, healed) = (row.problems as u64, row.healed as u64);
+        let text = || table.row(row.id, (row.files, row.bytes), problems, healed);
+        if !rows.lines(&row, text) {
             return;
         }
     }
@@ -162,21 +166,7 @@ fn snapshot_row<'a>(verified: &Verified, loaded: &'a Loaded) -> SnapshotRow<'a> 
     }
 }
 
-fn snapshot_text(row: &SnapshotRow<'_>) -> String {
-    let state = match (row.problems, row.healed) {
-        (0, 0) => "can be restored".to_owned(),
-        (0, healed) => format!("can be restored, {} healed", words::digits(healed as u64)),
-        (problems, _) => words::count(problems as u64, "problem", "problems"),
-    };
-    format!(
-        "{}  {:>16}  {:>10}  {state}",
-        row.id,
-        words::files(row.files),
-        show_bytes(row.bytes)
-    )
-}
-
-fn tell(verified: &Verified, events: &Events) {
+pub(super) fn tell(verified: &Verified, events: &Events) {
     let mut said = format!(
         "{}, {} looked at",
         words::snapshots(verified.kept.snapshots.len() as u64),
@@ -203,7 +193,7 @@ fn tell(verified: &Verified, events: &Events) {
     }
 }
 
-fn conclude(verified: &Verified, requests: crate::model::Requests) -> Outcome {
+pub(super) fn conclude(verified: &Verified, requests: crate::model::Requests) -> Outcome {
     let failure = |damage: &Damage| Failure {
         path: damage.path.clone(),
         stage: "verify",

@@ -216,4 +216,6 @@ pub fn print_failed_start(command: &str, exit: ExitCode, elapsed: Duration, erro
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -116,8 +116,8 @@ fn archived(group: &Archived) -> String {
         group.archive.hours(Tier::Bulk),
     );
     format!(
-        "{versions} ({bytes}) in {class}: --thaw=standard asks for them (ready within {standard} hours), \
-         --thaw=bulk for less money (within {bulk} hours)"
+        "{versions} ({bytes}) in {class}: to be read within {standard} hours with --thaw=standard, for \
+         less money within {bulk} hours with --thaw=bulk"
     )
 }
 

@@ -76,6 +76,9 @@ impl Shower {
                 self.pause();
                 job();
             }
+            // Lines first: a bar that is drawn before them would be left standing above them.
+            lock(&self.out).flush();
+            lock(&self.err).flush();
             self.tick(Instant::now());
             lock(&self.out).flush();
             lock(&self.err).flush();

@@ -1,40 +1,11 @@
 //! What comes out, line by line.
 
+use super::testing::{Stream, screen};
 use super::*;
 use crate::model::{
     Action, BackupSummary, Events, Failure, LibrarySummary, RelPath, RestoreSummary, Side, Summary,
     SyncSummary,
 };
-use std::io::Write;
-use std::sync::{Mutex, PoisonError};
-
-/// A stream whose text can be read, and which may close after some bytes.
-#[derive(Clone, Default)]
-struct Stream {
-    text: Arc<Mutex<Vec<u8>>>,
-    closes: bool,
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.closes {
-            return Err(std::io::ErrorKind::BrokenPipe.into());
-        }
-        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream {
-    fn text(&self) -> String {
-        String::from_utf8(self.text.lock().expect("no panic").clone()).expect("text")
-    }
-}
 
 fn file(path: impl Into<RelPath>, planned: bool) -> Event {
     Event::File {
@@ -78,14 +49,6 @@ fn summary() -> Summary {
             stage: "read",
             message: "permission denied".to_owned(),
         }],
-    }
-}
-
-fn screen(out: &Stream, err: &Stream) -> Screen {
-    Screen {
-        out: Out::new(out.clone()).shared(),
-        err: Out::new(err.clone()).shared(),
-        is_paging: Arc::default(),
     }
 }
 

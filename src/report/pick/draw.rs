@@ -2,12 +2,12 @@
 
 use super::super::terminal;
 use super::super::width::{keep_end, width};
-use super::list::List;
+use super::list::{Item, List};
 use crate::model::words;
 use std::io::Write;
 
-/// Lines above and below the list.
-pub(super) const AROUND: usize = 4;
+/// Lines above and below the list, and the one where the cursor rests.
+pub(super) const AROUND: usize = 5;
 /// A name that would get less than this has the line to itself.
 const LEAST_NAME: usize = 20;
 /// Before a name: the cursor and the mark.
@@ -33,7 +33,7 @@ pub(super) fn frame(list: &List, title: &str, columns: usize, lines: usize) -> V
         let cursor = if row == list.cursor { '>' } else { ' ' };
         let mark = if list.is_chosen(at) { 'x' } else { ' ' };
         let item = &list.items[at as usize];
-        let line = entry(&item.name, &item.about, columns.saturating_sub(MARK));
+        let line = entry(item, columns.saturating_sub(MARK));
         frame.push(format!("{cursor} [{mark}] {line}"));
     }
     let mut keys = String::new();
@@ -64,13 +64,23 @@ fn counts(list: &List) -> String {
     }
 }
 
-fn entry(name: &str, about: &str, room: usize) -> String {
-    let taken = width(about) + 2;
-    if room < LEAST_NAME + taken {
-        return keep_end(name, room).into_owned();
-    }
-    let name = keep_end(name, room - taken);
-    let gap = room - width(&name) - width(about);
+/// The name, and as much about it as there is room for.
+fn entry(item: &Item, room: usize) -> String {
+    let both = format!("{:>10}  {:<10}", item.size, item.more);
+    let size = format!("{:>10}", item.size);
+    let fits = |about: &&str| LEAST_NAME + 2 + width(about) <= room;
+    let about = [both.trim_end(), &size].into_iter().find(fits);
+    let Some(about) = about else {
+        return keep_end(&item.name, room).into_owned();
+    };
+    // The longer of the two sets the column.
+    let column = if about == size {
+        width(&size)
+    } else {
+        width(&both)
+    };
+    let name = keep_end(&item.name, room - column - 2);
+    let gap = room - column - width(&name);
     format!("{name}{:gap$}{about}", "")
 }
 

@@ -15,8 +15,10 @@ pub(super) struct Item {
     folded: String,
     pub(super) files: u64,
     pub(super) bytes: u64,
-    /// Size and date, or what is in it.
-    pub(super) about: String,
+    /// Its size, or what it is.
+    pub(super) size: String,
+    /// Its date, or how much is in it.
+    pub(super) more: String,
 }
 
 /// Folders first, near the root first.
@@ -193,7 +195,8 @@ fn folder(path: RelPath, sum: &Sum) -> Item {
         name,
         files: sum.files,
         bytes: sum.bytes,
-        about: format!("{}, {}", words::files(sum.files), show_bytes(sum.bytes)),
+        size: show_bytes(sum.bytes),
+        more: words::files(sum.files),
         path,
     }
 }
@@ -213,7 +216,8 @@ fn file(entry: &Entry, zone: &TimeZone) -> Item {
         name,
         files: 1,
         bytes: entry.size(),
-        about: format!("{size}  {day}"),
+        size,
+        more: day,
     }
 }
 
@@ -237,7 +241,11 @@ mod tests {
                 "2024/Rome/c.jpg"
             ]
         );
-        assert_eq!(list.items[1].about, "2 files, 3.0 KiB");
+        let folder = &list.items[1];
+        assert_eq!(
+            (folder.size.as_str(), folder.more.as_str()),
+            ("3.0 KiB", "2 files")
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What `ls`, `history`, `diff`, `snapshots` and `status` look like to people.
+//! What `ls`, `history`, `diff`, `snapshots`, `status` and `verify` look like to people.
 //!
 //! Times are those of the zone that is passed in, the reader's; programs get UTC, from the rows'
 //! own types.
@@ -8,12 +8,14 @@ mod entries;
 mod snapshots;
 mod spans;
 mod standing;
+mod verdicts;
 
 pub use changes::Changes;
 pub use entries::Entries;
 pub use snapshots::Snapshots;
 pub use spans::Spans;
 pub use standing::{BackupRow, Freed, PathHistory, PruneRow, SyncRow};
+pub use verdicts::Verdicts;
 
 use super::table::Cell;
 use super::text::{show_bytes, show_minute};
