@@ -94,7 +94,12 @@ impl Paged {
                 drop(child.stdin.take());
                 let ended = child.wait();
                 self.is_paging.store(false, Ordering::Release);
-                ended.map(drop)
+                // What a shell says of what it can't find or can't run.
+                if matches!(ended?.code(), Some(126 | 127)) {
+                    let command = &self.pager.command;
+                    tracing::warn!("the pager {command:?} can't be run; --no-pager goes without");
+                }
+                Ok(())
             }
             State::Ended => Ok(()),
         }

@@ -47,7 +47,7 @@ async fn a_long_list_goes_through_the_pager_and_a_short_one_does_not(store: Test
         command.env("PAGER", pager);
         on_terminal(&command, SCREEN, &[]).ended(0)
     };
-    let prefix = "sed s/.*/paged:&/";
+    let prefix = "sed -e s/^/paged:/";
     assert_eq!(paged(&ls(prefix, &[])), 32, "all lines");
     assert_eq!(paged(&ls(prefix, &["2023"])), 0, "one line");
     for (pager, more) in [
