@@ -25,8 +25,11 @@ use jiff::ZonedDateTime;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What a command says, of fixed data.
+type Act = fn(&Rows, &Events) -> Ended;
+
 /// All commands that print more than a document of another program's making.
-const LOOKS: &[(&str, fn(&Rows, &Events) -> Ended)] = &[
+const LOOKS: &[(&str, Act)] = &[
     ("overview", overview),
     ("run", run),
     ("sync", sync),

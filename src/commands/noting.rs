@@ -15,7 +15,7 @@ pub(super) async fn note_lost(settings: &Settings, lost: &[Mention], events: &Ev
         Ok(Some(count)) => Event::Note(format!(
             "{} noted: the next run stores again what is lost",
             words::count(
-                count as u64,
+                count,
                 "file of the latest snapshot is",
                 "files of the latest snapshot are"
             )

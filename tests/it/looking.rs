@@ -10,7 +10,7 @@ async fn job(store: TestStore) -> Job {
     let job = Job::new(store).await;
     for number in 0..30 {
         job.library
-            .file(&format!("2024/Rome/IMG_{number:04}.jpg"), 100 + number);
+            .file(format!("2024/Rome/IMG_{number:04}.jpg"), 100 + number);
     }
     job.library.file("2023/a.jpg", 7);
     job.library.file("notes.txt", 3);

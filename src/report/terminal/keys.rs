@@ -99,7 +99,7 @@ impl Keys {
         let stdin = io::stdin();
         let timeout = Timespec {
             tv_sec: 0,
-            tv_nsec: (milliseconds * 1_000_000).into(),
+            tv_nsec: milliseconds * 1_000_000,
         };
         let mut polled = [PollFd::new(&stdin, PollFlags::IN)];
         match poll(&mut polled, Some(&timeout)) {
