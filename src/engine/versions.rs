@@ -11,13 +11,11 @@ use crate::model::{
     Stored, Time,
     key::{KeyBase, PATH_METADATA},
 };
+use crate::plan::forecast::SAMPLE;
 use crate::store::{Attributes, Complete, Condition, Put, Written};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-
-/// Of the versions written in one way, the lock of the first is read back, then of every so many.
-const SAMPLE: u64 = 32;
 
 /// A version and how long its lock holds at least.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -7,6 +7,7 @@ mod error;
 pub mod etag;
 mod event;
 mod exit;
+mod forecast;
 pub mod key;
 pub(crate) mod killpoint;
 mod path;
@@ -23,6 +24,7 @@ pub use entry::{Entry, Identity, Kind, Seen, Stored};
 pub use error::{Error, Result, StoreError, StoreErrorKind, StoreResult};
 pub use event::{Action, Event, Events, Failure, Requests, Side};
 pub use exit::ExitCode;
+pub use forecast::{Cost, Expected, Forecast, Locks};
 pub use path::RelPath;
 pub use retention::{Mode, Retention};
 pub use settings::{

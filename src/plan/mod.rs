@@ -4,6 +4,7 @@
 mod change;
 mod compare;
 mod decide;
+pub mod forecast;
 mod guard;
 mod history;
 mod keep;

@@ -1,6 +1,7 @@
 //! Lines for people.
 
 use super::ending::Ending;
+use super::forecast::forecast_lines;
 use super::text::{paint, plain, plain_lines, show_bytes, show_count, show_elapsed, show_files};
 use crate::model::{
     Action, BackupSummary, Event, ExitCode, Failure, LibrarySummary, PullSummary, RestoreSummary,
@@ -112,6 +113,7 @@ pub(super) fn summary(ending: &Ending<'_>) -> Vec<String> {
     if let Some(part) = &summary.pull {
         lines.push(format!("pulled    {}", pull(part)));
     }
+    lines.extend(summary.forecast.iter().flat_map(forecast_lines));
     if lines.is_empty() {
         return lines;
     }

@@ -4,6 +4,7 @@
 //! nobody reads, never holds up a run. A closed output ends the showing and nothing else.
 
 mod ending;
+mod forecast;
 mod groups;
 mod human;
 mod json;
@@ -17,6 +18,7 @@ mod shower;
 mod text;
 
 pub use ending::Ending;
+pub use forecast::forecast_lines;
 pub use groups::Groups;
 pub use log::start_logging;
 pub use metrics::Metrics;
