@@ -28,6 +28,7 @@ mod rclone;
 mod running;
 mod servers;
 mod store;
+mod terminal;
 mod tree;
 mod user;
 mod vault;
@@ -45,7 +46,8 @@ pub(crate) use proxy::{Fault, Proxy, Rule, Traffic};
 pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
 pub(crate) use running::{Running, SLOW};
 pub(crate) use servers::{StoreKind, path_with_public_tools, rclone, tool};
-pub(crate) use store::{Lock, TestStore, stores};
+pub(crate) use store::{Lock, TestStore, stores, unique_name};
+pub(crate) use terminal::{converse, shown};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
 pub(crate) use user::User;
 
