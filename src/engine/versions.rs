@@ -318,7 +318,7 @@ impl Versions {
             let bucket = &self.client.target.bucket;
             return Err(Error::Refused(format!(
                 "s3://{bucket} gave no version id for {key}: its versioning is off or suspended; \
-                 enable versioning on the bucket"
+                 enable versioning on the bucket, which `tidelock init` does too"
             )));
         };
         let stored = Stored {
@@ -453,7 +453,7 @@ impl Versions {
     fn not_kept(&self, stored: &Stored) -> Error {
         Error::Refused(format!(
             "s3://{} did not keep the lock of {} (version {}): no snapshot is committed; check \
-             that object lock is enabled on the bucket and that the credentials may set retention",
+             that object lock is enabled on the bucket and that the credentials may set retention, as `tidelock doctor` does",
             self.client.target.bucket, stored.key, stored.version_id
         ))
     }

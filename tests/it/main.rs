@@ -43,6 +43,7 @@ mod pull;
 mod quiet;
 mod ransomware;
 mod recipes;
+mod remedies;
 mod restore;
 mod resume;
 mod s3;

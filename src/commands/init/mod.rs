@@ -82,8 +82,7 @@ pub async fn init(args: Args, events: Events, stop: Stop) -> Outcome {
             if interactive {
                 events.send(Event::Note(keys::advice(&settings)));
             }
-            let last = "tonight: tidelock run
-(`tidelock run -n` names every file that it would send)";
+            let last = "look first: tidelock run -n\ntonight: tidelock run";
             events.send(Event::Note(last.to_owned()));
             Outcome::done(Summary::default())
         }
