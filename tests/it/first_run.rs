@@ -165,7 +165,7 @@ async fn the_answers_make_the_file_that_the_flags_make(store: TestStore) {
         "--retention",
         "90d",
     ]);
-    flags.args(["--mode", "governance"]);
+    flags.args(["--mode", "governance", "--region", "us-east-1"]);
     for side in ["SYNC", "BACKUP"] {
         flags.env(format!("TIDELOCK_{side}_ACCESS_KEY_ID"), &store.access_key);
         flags.env(

@@ -195,6 +195,9 @@ impl Questions {
                     if let Some(id) = ids.provider {
                         flags.set(id, "Provider", Raw::Text("minio".to_owned()));
                     }
+                    // It takes any; naming one spares the search for a cloud machine's.
+                    let region = Raw::Text("us-east-1".to_owned());
+                    flags.set(ids.region, "Region", region);
                     let question = "Endpoint, such as http://nas.local:9000";
                     return self.setting(question, ids.endpoint, "", flags);
                 }
