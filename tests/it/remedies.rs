@@ -177,11 +177,11 @@ async fn every_exit_4_says_what_to_set_or_to_type(store: TestStore) {
     job.tidelock("run", &["--max-delete", "1"]).ended(0);
     // Too many deletes, too many changes, and an empty folder.
     for number in 0..20 {
-        job.library.remove(&number.to_string());
+        job.library.remove(number.to_string());
     }
     assert_remedy("deletes", &job.tidelock("run", &[]), &[4]);
     for number in 20..30 {
-        job.library.remove(&number.to_string());
+        job.library.remove(number.to_string());
     }
     assert_remedy("emptied", &job.tidelock("run", &[]), &[4]);
     fs::remove_dir_all(job.library.path()).unwrap();
