@@ -2,6 +2,7 @@
 
 use crate::signals;
 use jiff::tz::TimeZone;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tidelock::commands::{self, Command, Outcome};
@@ -152,7 +153,14 @@ impl Invocation {
         let (rows, desk) = (reporter.rows(), reporter.desk());
         let (command, stop) = (self.command.clone(), self.stop.clone());
         let work = commands::dispatch(command, settings, (&rows, &desk), events.clone(), stop);
-        self.runtime.block_on(work)
+        // Whatever broke, the summary is due, and the other libraries' turn comes. What a dead run
+        // leaves (a lease, unnamed versions) the next one takes for what it is.
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(work)));
+        ended.unwrap_or_else(|_| {
+            let text = "this is a mistake in Tidelock, told above: please report it; the next run \
+                        goes on where this one ended";
+            Outcome::failed(Error::Failed(text.to_owned()))
+        })
     }
 
     fn ending<'a>(

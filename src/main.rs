@@ -1,6 +1,7 @@
 //! The `tidelock` command.
 
 mod cli;
+mod cores;
 mod invocation;
 mod signals;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
             return ExitCode::from(error.exit_code().code());
         }
     };
+    cores::forbid(&environment);
     let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     match cli::parse(&arguments, &environment, interactive) {
         Ok(Parsed::Text(text)) => {

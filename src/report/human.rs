@@ -2,6 +2,7 @@
 
 use super::Mode;
 use super::ending::Ending;
+use super::forecast::forecast_lines;
 use super::look::{Look, Tone};
 use super::preview;
 use super::table::labelled;
@@ -126,6 +127,7 @@ pub(super) fn summary(ending: &Ending<'_>, look: Look, zone: &TimeZone) -> Vec<S
         text.map(|text| labelled(label, &text, Tone::Plain, look))
     };
     let mut lines: Vec<String> = parts.into_iter().filter_map(said).flatten().collect();
+    lines.extend(summary.forecast.iter().flat_map(forecast_lines));
     if lines.is_empty() {
         return lines;
     }

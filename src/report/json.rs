@@ -1,6 +1,7 @@
 //! Events and the summary as JSON Lines. Scripts rely on these names for good.
 
 use super::ending::Ending;
+use super::forecast::ForecastPart;
 use super::progress::Progress;
 use crate::model::{
     Archived, BackupSummary, Event, ExitCode, Failure, InArchive, LibrarySummary, Preview,
@@ -79,6 +80,7 @@ pub(super) fn summary(ending: &Ending<'_>) -> String {
         backup: summary.backup.as_ref().map(BackupPart::of),
         restore: summary.restore.as_ref().map(RestorePart::of),
         pull: summary.pull.as_ref().map(PullPart::of),
+        forecast: summary.forecast.as_ref().map(ForecastPart::of),
         errors: failures.iter().map(FailureLine::of).collect(),
     })
 }
@@ -254,6 +256,8 @@ struct SummaryLine<'a> {
     restore: Option<RestorePart<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pull: Option<PullPart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<ForecastPart<'a>>,
     errors: Vec<FailureLine<'a>>,
 }
 

@@ -5,6 +5,7 @@
 
 mod desk;
 mod ending;
+mod forecast;
 mod groups;
 mod human;
 mod json;
@@ -28,6 +29,7 @@ mod width;
 
 pub use desk::Desk;
 pub use ending::Ending;
+pub use forecast::forecast_lines;
 pub use groups::Groups;
 pub use log::start_logging;
 pub use look::Look;

@@ -108,10 +108,12 @@ impl Shower {
             return;
         };
         let write = || {
-            let (stream, line) = match &line {
-                human::Line::Out(line) => (&self.out, line),
-                human::Line::Err(line) => (&self.err, line),
+            let (stream, other, line) = match &line {
+                human::Line::Out(line) => (&self.out, &self.err, line),
+                human::Line::Err(line) => (&self.err, &self.out, line),
             };
+            // On a terminal both streams are one: what was said first stands first.
+            lock(other).flush();
             let mut stream = lock(stream);
             stream.line(line);
             if self.bar.is_some() {

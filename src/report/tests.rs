@@ -43,6 +43,7 @@ fn summary() -> Summary {
         }),
         restore: None,
         pull: None,
+        forecast: None,
         twice: None,
         errors: vec![Failure {
             path: "a/b".to_owned(),

@@ -47,7 +47,10 @@ impl Lock {
             })
             .map_err(|_| {
                 let days = self.period.as_secs() / 86_400;
-                Error::Usage(format!("a retention of {days} days is longer than time"))
+                Error::Usage(format!(
+                    "a retention of {days} days is longer than time: set less, with [backup] \
+                     retention or --retention"
+                ))
             })
     }
 }

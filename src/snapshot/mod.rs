@@ -6,6 +6,7 @@
 //! | `id`, `object`, `line`, `chunk` | ids, the snapshot object, an entry's line, chunks and their boundaries |
 //! | `vault`, `select`, `entries` | finding, choosing and reading what is stored |
 //! | `commit`, `transport` | chunks first, the snapshot last, each looked up before it is sent again |
+//! | `touched` | how many chunks a commit would store |
 //! | `claims`, `ledger` | what is known of locks without asking for each |
 //! | `chain`, `prunes` | missing and forged snapshots, and gaps that a record explains |
 //!
@@ -23,6 +24,7 @@ mod line;
 mod object;
 mod prunes;
 mod select;
+mod touched;
 mod transport;
 mod vault;
 
@@ -36,6 +38,7 @@ pub use line::{as_line, from_line};
 pub use object::{ChunkRef, FORMAT, Snapshot, SnapshotRetention};
 pub use prunes::{PruneRecord, read_prune_records, read_prunes, write_prune};
 pub use select::{Found, Select};
+pub use touched::{Fate, Touched};
 pub use vault::{Loaded, SnapshotRef, Vault, chunks_within};
 
 #[cfg(test)]

@@ -129,7 +129,8 @@ pub(in crate::engine) fn taken(error: io::Error, place: &Place) -> Error {
     }
     Error::Refused(format!(
         "{}: the name was taken in the meantime; names that differ only in case or Unicode \
-         form can't live side by side on some disks",
+         form can't live side by side on some disks: bring it alone, by its path, to \
+         another folder (--to)",
         place.path().display()
     ))
 }

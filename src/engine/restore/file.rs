@@ -212,7 +212,7 @@ pub(super) fn refusal(step: Step, place: &Place) -> Error {
         }
         Step::Twin => format!(
             "{path}: this disk can't tell the name from another one that is there (they differ \
-             only in case or Unicode form); restore it by its path into another folder"
+             only in case or Unicode form); restore it by its path into another folder (--to)"
         ),
         _ => format!("{path}: something else is there; --overwrite replaces it"),
     })

@@ -308,7 +308,10 @@ impl Run {
             .await
             .unwrap_or(0);
         if known == 0 {
-            return Error::Usage(problem.to_string());
+            return Error::Usage(format!(
+                "{problem} Name another folder, as in `tidelock run FOLDER`, or correct [library] \
+                 path"
+            ));
         }
         let renewed = words::count(self.tally.renewed.get(), "lock", "locks");
         let until = self
@@ -318,7 +321,7 @@ impl Run {
         let stop = if problem.ends_with('?') { "" } else { "." };
         Error::Refused(format!(
             "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} \
-             renewed{}. Plug it in or correct the library's path, then run the same command again.",
+             renewed{}. Plug it in or correct [library] path, then run the same command again.",
             until.unwrap_or_default()
         ))
     }
