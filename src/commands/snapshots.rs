@@ -29,6 +29,8 @@ struct Row<'a> {
     files: u64,
     bytes: u64,
     protected_until: String,
+    /// A prune record names it, and it was not pruned.
+    prune_pending: bool,
 }
 
 /// Prints a row for every snapshot, the oldest first.
@@ -66,7 +68,7 @@ async fn print(
 ) -> Result<Vec<Failure>> {
     let backup = Backup::open(settings, stop).await?;
     let vault = &backup.vault;
-    let all = vault.list().await?;
+    let (all, named) = vault.list_marked().await?;
     if all.is_empty() {
         backup.look_deeper().await?;
         events.send(Event::Note(format!("{}: no snapshots", vault.target())));
@@ -81,8 +83,11 @@ async fn print(
             return Err(Error::Interrupted);
         }
         match loaded {
-            Ok(Loaded { snapshot, .. }) => {
-                if !rows.row(&row(&snapshot), || text(&snapshot, now)) {
+            Ok(Loaded {
+                snapshot, blake3, ..
+            }) => {
+                let pending = named.contains(&(snapshot.id.clone(), blake3));
+                if !rows.row(&row(&snapshot, pending), || text(&snapshot, pending, now)) {
                     break;
                 }
             }
@@ -101,7 +106,7 @@ async fn print(
     Ok(errors)
 }
 
-fn row(snapshot: &Snapshot) -> Row<'_> {
+fn row(snapshot: &Snapshot, prune_pending: bool) -> Row<'_> {
     Row {
         id: snapshot.id.as_str(),
         time: snapshot.time.to_string(),
@@ -115,26 +120,31 @@ fn row(snapshot: &Snapshot) -> Row<'_> {
         files: snapshot.files,
         bytes: snapshot.bytes,
         protected_until: snapshot.protected_until.to_string(),
+        prune_pending,
     }
 }
 
-fn text(snapshot: &Snapshot, now: &ZonedDateTime) -> String {
+fn text(snapshot: &Snapshot, prune_pending: bool, now: &ZonedDateTime) -> String {
     let local = |time: crate::model::Time, form: &str| {
         let local = time.to_zoned_datetime(now.time_zone().clone());
         local.strftime(form).to_string()
     };
-    let state = match (&snapshot.suspect, snapshot.complete) {
-        (Some(_), _) => "suspect",
-        (None, false) => "incomplete",
-        (None, true) => "",
-    };
+    let mut state = Vec::new();
+    match (&snapshot.suspect, snapshot.complete) {
+        (Some(_), _) => state.push("suspect"),
+        (None, false) => state.push("incomplete"),
+        (None, true) => {}
+    }
+    if prune_pending {
+        state.push("prune pending");
+    }
     line(
         snapshot.id.as_str(),
         &local(snapshot.time, "%Y-%m-%d %H:%M:%S"),
         &show_count(snapshot.files),
         &show_bytes(snapshot.bytes),
         &local(snapshot.protected_until, "%Y-%m-%d"),
-        state,
+        &state.join(", "),
     )
 }
 

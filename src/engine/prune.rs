@@ -1,7 +1,7 @@
 //! Dropping snapshots by the keep policy, and the versions that nobody needs and no lock holds.
 //!
-//! A dropped snapshot is one that a prune record names: from then on no reader sees it, and its
-//! locks are not renewed. What only it had goes later, when its lock and the days of grace are
+//! A dropped snapshot is one that a prune record names and whose pin is gone: from then on no
+//! reader sees it, and its locks are not renewed. What only it had goes later, when its lock and the days of grace are
 //! over, by whichever prune comes then. So nothing here depends on having been here before, and an
 //! interrupted prune is gone on with by the next.
 
@@ -15,13 +15,14 @@ use crate::model::{
 };
 use crate::plan::{Candidate, GRACE, History, MostHistory, Naming, Sweep, keep, sweep};
 use crate::snapshot::{
-    Dropped, Loaded, Lock, PruneRecord, SnapshotId, Vault, layout, read_prune_records, write_prune,
+    Dropped, Loaded, Lock, Pins, PruneRecord, SnapshotId, Vault, layout, read_prune_records,
+    write_prune,
 };
 use crate::store::{ListRequest, Version};
 use futures::stream::{self, StreamExt};
 use jiff::tz::TimeZone;
 use named::Names;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a prune does, or would do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -85,7 +86,13 @@ impl Prune<'_> {
     /// that nobody can say what it needs: nothing is deleted then.
     pub async fn run(&self, check: impl AsyncFn() -> Result<()>) -> Result<Pruned> {
         let now = self.client.call(|store| store.now()).await?;
-        let graces = graces(read_prune_records(self.vault).await?);
+        let records = read_prune_records(self.vault).await?;
+        let pending: HashSet<_> = records
+            .iter()
+            .flat_map(|it| &it.pending)
+            .map(name)
+            .collect();
+        let graces = graces(records);
         let all = self.load(&graces).await?;
         let stays = self.decide(&all)?;
         let end = now.checked_add(GRACE).unwrap_or(Time::MAX);
@@ -93,18 +100,19 @@ impl Prune<'_> {
         let newest = all.last().map(|loaded| loaded.snapshot.id.clone());
         for (loaded, stays) in all.into_iter().zip(stays) {
             let id = &loaded.snapshot.id;
-            let recorded = graces.get(&(id.clone(), loaded.blake3)).copied();
+            let named = (id.clone(), loaded.blake3);
+            if stays && (pending.contains(&named) || graces.contains_key(&named)) {
+                self.events.send(Event::Warning(format!(
+                    "a prune record names snapshot {id}, which the keep policy keeps: the policy \
+                     was another then, or the record is forged. What it needs stays"
+                )));
+            }
+            let recorded = graces.get(&named).copied();
             match recorded.filter(|_| Some(id) != newest.as_ref()) {
                 None if stays => stay.push(loaded),
                 None => go.push(loaded),
-                // Who can write can forge a record: it never takes what the policy keeps.
-                Some(_) if stays => {
-                    self.events.send(Event::Warning(format!(
-                        "a prune record names snapshot {id}, which the keep policy keeps: the \
-                         policy was another then, or the record is forged. What it needs stays"
-                    )));
-                    gone.push((loaded, end));
-                }
+                // A record never takes what the policy keeps.
+                Some(_) if stays => gone.push((loaded, end)),
                 Some(grace) => gone.push((loaded, grace)),
             }
         }
@@ -128,6 +136,11 @@ impl Prune<'_> {
             kept: stay.len(),
             ..Pruned::default()
         };
+        let unpinned = go.iter().chain(gone.iter().map(|(loaded, _)| loaded));
+        let unpinned = unpinned.map(|it| it.snapshot.id.clone()).collect();
+        let pinned = stay.iter().map(|it| it.snapshot.id.clone()).collect();
+        check().await?;
+        pruned.refused = self.unpin(&unpinned, &pinned, now).await?;
         for folder in [
             layout::SNAPSHOTS,
             layout::MANIFESTS,
@@ -195,6 +208,37 @@ impl Prune<'_> {
         write_prune(self.vault, now, lock, sse, &dropped).await
     }
 
+    /// Takes away the pins of what is dropped, which makes the record count, and those of no
+    /// snapshot, which interrupted commits left. Gives back what the store refused.
+    async fn unpin(
+        &self,
+        unpinned: &HashSet<SnapshotId>,
+        pinned: &HashSet<SnapshotId>,
+        now: Time,
+    ) -> Result<Vec<(String, String)>> {
+        let mut refused = Vec::new();
+        for (id, mut version) in Pins::read(self.vault).await?.into_versions() {
+            if pinned.contains(&id) {
+                continue;
+            }
+            if unpinned.contains(&id) {
+                // Days of grace are for what a snapshot names.
+                version.last_modified = Time::UNIX_EPOCH;
+            }
+            match self.judge(&version, Naming::Nobody, now).await? {
+                Ended::Refused(why) => refused.push((version.key, why)),
+                Ended::Later(then) if unpinned.contains(&id) => {
+                    self.events.send(Event::Warning(format!(
+                        "snapshot {id} is to be dropped, but the bucket locks its pin until \
+                         {then:.0}: until a prune after that it is kept, and its locks are renewed"
+                    )));
+                }
+                Ended::Later(_) | Ended::Kept | Ended::Gone => {}
+            }
+        }
+        Ok(refused)
+    }
+
     async fn sweep_folder(
         &self,
         folder: &str,
@@ -218,7 +262,7 @@ impl Prune<'_> {
             let versions = page.items.into_iter().filter(|it| !it.delete_marker);
             let mut swept = stream::iter(versions)
                 .map(|version| async move {
-                    let verdict = self.judge(&version, names, now).await;
+                    let verdict = self.judge(&version, names.of(&version), now).await;
                     (version, verdict)
                 })
                 .buffered(self.transfers);
@@ -237,8 +281,7 @@ impl Prune<'_> {
     }
 
     /// Deletes a version if it can go. A version whose lock holds is not asked for twice.
-    async fn judge(&self, version: &Version, names: &Names, now: Time) -> Result<Ended> {
-        let naming = names.of(version);
+    async fn judge(&self, version: &Version, naming: Naming, now: Time) -> Result<Ended> {
         if naming == Naming::Kept {
             return Ok(Ended::Kept);
         }
@@ -293,12 +336,16 @@ impl Prune<'_> {
 /// bytes of a snapshot is about none.
 type Graces = HashMap<(SnapshotId, Blake3), Time>;
 
+fn name(dropped: &Dropped) -> (SnapshotId, Blake3) {
+    (dropped.id.clone(), dropped.blake3)
+}
+
 fn graces(records: Vec<PruneRecord>) -> Graces {
     let mut graces = Graces::new();
     for record in records {
         let end = record.at.checked_add(GRACE).unwrap_or(Time::MAX);
-        for dropped in record.dropped {
-            let grace = graces.entry((dropped.id, dropped.blake3)).or_insert(end);
+        for dropped in &record.dropped {
+            let grace = graces.entry(name(dropped)).or_insert(end);
             *grace = end.max(*grace);
         }
     }

@@ -7,7 +7,7 @@
 //! | `vault`, `select`, `entries` | finding, choosing and reading what is stored |
 //! | `commit`, `transport` | chunks first, the snapshot last, each looked up before it is sent again |
 //! | `claims`, `ledger` | what is known of locks without asking for each |
-//! | `chain`, `prunes` | missing and forged snapshots, and gaps that a record explains |
+//! | `chain`, `prunes`, `pins` | missing and forged snapshots, gaps that a record explains, and what proves a record |
 //!
 #![doc = include_str!("../../docs/format.md")]
 
@@ -21,6 +21,7 @@ pub mod layout;
 mod ledger;
 mod line;
 mod object;
+mod pins;
 mod prunes;
 mod select;
 mod transport;
@@ -34,7 +35,8 @@ pub use id::SnapshotId;
 pub use ledger::{LedgerObject, Renewed, read_ledger, write_ledger};
 pub use line::{as_line, from_line};
 pub use object::{ChunkRef, FORMAT, Snapshot, SnapshotRetention};
-pub use prunes::{PruneRecord, read_prune_records, read_prunes, write_prune};
+pub use pins::Pins;
+pub use prunes::{PruneRecord, read_prune_records, write_prune};
 pub use select::{Found, Select};
 pub use vault::{Loaded, SnapshotRef, Vault, chunks_within};
 

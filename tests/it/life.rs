@@ -399,7 +399,7 @@ async fn f49_a_missing_or_forged_snapshot_breaks_the_chain(store: TestStore) {
     );
     home.expect(5, "status", &[]);
 
-    // A prune record explains the gap (f66); it is a record of this very object.
+    // A prune record of this very object explains the gap (f66), once the pin is gone too.
     let text = String::from_utf8(body.clone()).unwrap();
     let snapshot: Value = serde_json::from_str(&text).unwrap();
     let record = serde_json::json!({"format": 1, "dropped": [{
@@ -407,6 +407,11 @@ async fn f49_a_missing_or_forged_snapshot_breaks_the_chain(store: TestStore) {
     }]});
     let name = "library/prunes/20261123T021500Z-1a2b3c4d.json";
     home.put(name, serde_json::to_vec(&record).unwrap()).await;
+    home.expect(5, "verify", &[]);
+    let id = snapshot["id"].as_str().unwrap();
+    for (pin, version, _) in home.versions(&format!("pins/{id}")).await {
+        home.destroy(&pin, &version).await;
+    }
     home.expect(0, "verify", &[]);
 
     home.put(

@@ -29,6 +29,7 @@ mod faults_prune;
 mod faults_restore;
 mod faults_state;
 mod faults_vault;
+mod forged;
 mod harness;
 mod keys;
 mod layers;

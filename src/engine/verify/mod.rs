@@ -470,8 +470,13 @@ pub fn describe(finding: &Finding) -> String {
             )
         }
         Finding::Overruled { id } => format!(
-            "a prune record names snapshot {id}, which no prune drops: the record is forged, and \
-             ignored"
+            "a prune record names snapshot {id}, which was not pruned: a prune was interrupted, \
+             and the next one ends it, or the record is forged. It is ignored: the snapshot is \
+             kept and its locks are renewed"
+        ),
+        Finding::Backdated { id } => format!(
+            "snapshot {id} was written more than a day after the time that it says: by a machine \
+             that slept, or it is forged"
         ),
         Finding::SecondRoot { id } => {
             format!("snapshot {id} has no parent although there were earlier ones")
