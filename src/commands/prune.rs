@@ -75,6 +75,12 @@ fn tell(pruned: &Pruned, now: &ZonedDateTime, dry_run: bool, events: &Events) {
         show_count(versions),
         show_bytes(bytes),
     ));
+    if pruned.markers > 0 {
+        note(format!(
+            "{} delete markers {would}taken away",
+            show_count(pruned.markers)
+        ));
+    }
     if let Some((first, last)) = pruned.between {
         let day = |time: Time| {
             let local = time.to_zoned_datetime(now.time_zone().clone());

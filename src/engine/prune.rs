@@ -21,7 +21,7 @@ use crate::snapshot::{
 use crate::store::{ListRequest, Version};
 use futures::stream::{self, StreamExt};
 use jiff::tz::TimeZone;
-use named::Names;
+use named::{Names, stronger};
 use std::collections::{HashMap, HashSet};
 
 /// What a prune does, or would do.
@@ -39,6 +39,8 @@ pub struct Pruned {
     pub between: Option<(Time, Time)>,
     /// The files with the most versions and bytes, as they were listed, before anything went.
     pub history: Vec<History>,
+    /// Delete markers that were taken away.
+    pub markers: u64,
     /// Versions that the store refused to delete although their lock is over, e.g. for a legal
     /// hold; their keys and why.
     pub refused: Vec<(String, String)>,
@@ -259,10 +261,9 @@ impl Prune<'_> {
             for version in page.items.iter().filter(|it| !it.delete_marker) {
                 most.add(&version.key, version.size);
             }
-            let versions = page.items.into_iter().filter(|it| !it.delete_marker);
-            let mut swept = stream::iter(versions)
+            let mut swept = stream::iter(page.items)
                 .map(|version| async move {
-                    let verdict = self.judge(&version, names.of(&version), now).await;
+                    let verdict = self.judge_named(&version, names, now).await;
                     (version, verdict)
                 })
                 .buffered(self.transfers);
@@ -280,16 +281,41 @@ impl Prune<'_> {
         Ok(())
     }
 
-    /// Deletes a version if it can go. A version whose lock holds is not asked for twice.
+    /// As [`Prune::judge`]. A version that only its key speaks for is a chunk's other copy where
+    /// it has had a lock, as all that Tidelock writes; else it is a stranger's, over the chunk.
+    async fn judge_named(&self, version: &Version, names: &Names, now: Time) -> Result<Ended> {
+        let naming = names.of(version);
+        if naming == Naming::Nobody
+            && names.of_key(version) != Naming::Nobody
+            && !version.delete_marker
+            && self.lock_of(version).await?.is_some()
+        {
+            let naming = stronger(naming, names.of_key(version));
+            return self.judge(version, naming, now).await;
+        }
+        self.judge(version, naming, now).await
+    }
+
+    /// The end of its lock; none where it has none, or is gone.
+    async fn lock_of(&self, version: &Version) -> Result<Option<Time>> {
+        let (key, id) = (&version.key, &version.version_id);
+        match self.client.call(|store| store.retention(key, id)).await {
+            Ok(lock) => Ok(lock.map(|lock| lock.until)),
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes a version, or a delete marker, if it can go. A version whose lock holds is not asked
+    /// for twice.
     async fn judge(&self, version: &Version, naming: Naming, now: Time) -> Result<Ended> {
         if naming == Naming::Kept {
             return Ok(Ended::Kept);
         }
         let (key, id) = (&version.key, &version.version_id);
-        let locked = match self.client.call(|store| store.retention(key, id)).await {
-            Ok(lock) => lock.map(|lock| lock.until),
-            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(Ended::Kept),
-            Err(error) => return Err(error.into()),
+        let locked = match version.delete_marker {
+            true => None,
+            false => self.lock_of(version).await?,
         };
         match sweep(naming, version.last_modified, locked, now) {
             Sweep::Keep => Ok(Ended::Kept),
@@ -312,6 +338,8 @@ impl Prune<'_> {
     fn note(&self, version: &Version, ended: Ended, pruned: &mut Pruned) {
         match ended {
             Ended::Kept => {}
+            Ended::Later(_) if version.delete_marker => {}
+            Ended::Gone if version.delete_marker => pruned.markers += 1,
             Ended::Later(then) => {
                 pruned.later.add(version);
                 let (first, last) = pruned.between.unwrap_or((then, then));

@@ -259,20 +259,25 @@ impl Verifier<'_> {
         named.extend(chunks.chain(snapshots).map(|it| VersionName::of(&it)));
         let base = KeyBase::new(self.vault.target().key(layout::FILES));
         for covered in covered::covered(self.vault, self.retrier, &named).await? {
+            let id = covered.version_id;
             let path = match base.path_of(&covered.key) {
                 Some(KeyPath::Path(path)) => path.display().into_owned(),
                 _ => covered.key,
             };
-            let (problem, message) = if covered.marker {
-                let what = "a delete marker hides it: somebody deleted it. Its versions are there, \
-                            and restore gives them";
-                ("delete_marker", what)
+            let (problem, what) = if covered.marker {
+                (
+                    "delete_marker",
+                    "a delete marker hides it: somebody deleted it",
+                )
             } else {
                 let what = "a newer version, which no snapshot names and Tidelock did not write, \
-                            covers it. Its own versions are there, and restore gives them";
+                            covers it";
                 ("foreign_version", what)
             };
-            self.damage(problem, path, message.to_owned(), Vec::new());
+            let message = format!(
+                "{what} (version {id}). Its own versions are there, and restore gives them"
+            );
+            self.damage(problem, path, message, Vec::new());
         }
         Ok(())
     }
