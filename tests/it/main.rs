@@ -46,6 +46,7 @@ mod recipes;
 mod restore;
 mod resume;
 mod s3;
+mod scale;
 mod secrets;
 mod snapshot;
 mod tls;
