@@ -52,8 +52,8 @@ fn said(output: &Output) -> String {
     String::from_utf8(both).unwrap()
 }
 
-/// A library with all that a restore has to bring back, after two nights and an attack: delete markers and garbage over
-/// every key, by whoever stole the writer's key.
+/// A library with all that a restore has to bring back, after two nights and an attack: a snapshot of a time to come, delete
+/// markers and garbage over every key, by whoever stole the writer's key.
 async fn attacked(store: TestStore) -> Job {
     let job = Job::new(store).await;
     job.library.file("2024/a b.jpg", 1_000);
@@ -67,6 +67,7 @@ async fn attacked(store: TestStore) -> Job {
     fs::create_dir(job.library.path().join("empty")).unwrap();
     std::os::unix::fs::symlink("2024/a b.jpg", job.library.path().join("link")).unwrap();
     job.run(0);
+    crate::forged::forge_snapshot(&job, "99981231T235959Z-0123abcd").await;
     for key in job.vault.keys().await {
         if key.starts_with("lib/files/") || key.starts_with("lib/snapshots/") {
             job.vault.put(&key, b"garbage").await;

@@ -143,7 +143,7 @@ async fn f56_a_forged_prune_record_hides_no_snapshot_and_ends_no_renewal(store: 
 on_both!(f56_a_forged_prune_record_hides_no_snapshot_and_ends_no_renewal);
 
 /// A copy of the latest under another id, with another content of nothing.
-async fn forge_snapshot(job: &Job, id: &str) {
+pub(crate) async fn forge_snapshot(job: &Job, id: &str) {
     let mut snapshot = job.vault.latest_snapshot().await.json;
     snapshot["id"] = json!(id);
     snapshot["time"] = json!(time_of(id));
@@ -232,3 +232,125 @@ async fn f56_garbage_as_the_newest_snapshot_does_not_end_the_nights(store: TestS
     job.tidelock("verify", &[]).ended(0);
 }
 on_both!(f56_garbage_as_the_newest_snapshot_does_not_end_the_nights);
+
+/// The latest snapshot, its entries changed: a manifest of one chunk, under a new id a second later. Whoever can write can
+/// do so, properly chained.
+async fn forge_manifest(job: &Job, change: impl FnOnce(&mut Vec<Value>)) -> String {
+    let latest = job.vault.latest_snapshot().await;
+    let mut entries = latest.entries().await;
+    change(&mut entries);
+    let lines: String = entries.iter().map(|entry| format!("{entry}\n")).collect();
+    let blake3 = blake3::hash(lines.as_bytes()).to_hex().to_string();
+    let key = format!("lib/manifests/{blake3}.jsonl.zst");
+    let packed = zstd::encode_all(lines.as_bytes(), 3).unwrap();
+    job.vault.put(&key, &packed).await;
+    let version = job.vault.versions_below(&key).await.remove(0).version_id;
+
+    let mut snapshot = latest.json.clone();
+    let parent = snapshot["id"].as_str().unwrap().to_owned();
+    let object = job
+        .vault
+        .get(&format!("lib/snapshots/{parent}.json"), None)
+        .await;
+    let id = id_at(time_of(&parent).parse::<Timestamp>().unwrap() + 1.seconds());
+    snapshot["id"] = json!(id);
+    snapshot["time"] = json!(time_of(&id));
+    snapshot["parent"] = json!(parent);
+    snapshot["parent_blake3"] = json!(blake3::hash(&object).to_hex().to_string());
+    snapshot["manifest"] = json!([{
+        "key": key, "version_id": version, "blake3": blake3, "size": lines.len(), "entries": entries.len(),
+        "first": entries[0]["path"], "locked_until": latest.json["manifest"][0]["locked_until"],
+    }]);
+    let bytes = serde_json::to_vec(&snapshot).unwrap();
+    job.vault
+        .put(&format!("lib/snapshots/{id}.json"), &bytes)
+        .await;
+    id
+}
+
+/// Size and time as they are, and other content: what a night believes, as from a fresh machine it must. The page says to
+/// begin again with `--checksum` after a theft.
+async fn f56_after_a_theft_a_run_with_checksum_stores_again_what_a_forged_snapshot_lies_of(
+    store: TestStore,
+) {
+    let (job, _, trees) = three_nights(store).await;
+    let key = "lib/files/night 1";
+    let garbage = vec![7; 101];
+    job.vault.put(key, &garbage).await;
+    let head = job.vault.head(key).await;
+    let version = head.version_id().unwrap().to_owned();
+    let etag = head.e_tag().unwrap().trim_matches('"').to_owned();
+    let crc = tidelock::model::Crc64::of(&garbage).to_base64();
+    let forged = forge_manifest(&job, |entries| {
+        let entry = entries
+            .iter_mut()
+            .find(|entry| entry["path"] == "night 1")
+            .unwrap();
+        assert_eq!(entry["size"], 101);
+        entry["blake3"] = json!(blake3::hash(&garbage).to_hex().to_string());
+        entry["crc64nvme"] = json!(crc);
+        entry["version_id"] = json!(version);
+        entry["etag"] = json!(etag);
+    })
+    .await;
+    let ran = job.tidelock("run", &["--checksum"]).ended(0);
+    assert!(*ran.snapshot() > *forged);
+    assert_same_tree(trees[2].path(), job.restore(&[]).path());
+    assert_eq!(ran.count("backup.uploaded"), 1);
+}
+on_both!(f56_after_a_theft_a_run_with_checksum_stores_again_what_a_forged_snapshot_lies_of);
+
+/// Into a folder where an earlier restore has put a symlink that the snapshot really has.
+async fn f50_f51_a_forged_manifest_writes_nothing_outside_of_the_folder(store: TestStore) {
+    let job = Job::new(store).await;
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("mine"), b"mine").unwrap();
+    job.library.file("a", 10);
+    std::os::unix::fs::symlink(outside.path(), job.library.path().join("way")).unwrap();
+    job.run(0);
+    let to = tempfile::tempdir().unwrap();
+    let folder = to.path().join("restored");
+    let at = folder.to_str().unwrap();
+    job.tidelock("restore", &["--to", at]).ended(0);
+    assert!(folder.join("way").is_symlink());
+
+    let target = outside.path().to_str().unwrap().to_owned();
+    forge_manifest(&job, |entries| {
+        let file = entries
+            .iter()
+            .find(|entry| entry["path"] == "a")
+            .unwrap()
+            .clone();
+        let mut add = |path: &str, more: Value| {
+            let mut entry = file.clone();
+            entry["path"] = json!(path);
+            let more = more.as_object().unwrap().clone();
+            entry.as_object_mut().unwrap().extend(more);
+            entries.push(entry);
+        };
+        add("../above", json!({}));
+        add("/tmp/tidelock-absolute", json!({}));
+        add("b/../../above", json!({}));
+        add("c\u{0}d", json!({}));
+        add("linked", json!({"hardlink": "../../mine"}));
+        add(
+            "linked outside",
+            json!({"hardlink": format!("{target}/mine")}),
+        );
+        add("linked through", json!({"hardlink": "way/mine"}));
+        add("way/mine", json!({}));
+        add("way/new", json!({}));
+        entries.sort_by_key(|entry| entry["path"].as_str().unwrap().to_owned());
+    })
+    .await;
+    for more in [&["--to", at][..], &["--overwrite", "--to", at]] {
+        let ran = job.tidelock("restore", more);
+        assert_eq!(ran.exit, Some(5), "{ran:?}");
+        assert_eq!(std::fs::read(outside.path().join("mine")).unwrap(), b"mine");
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(to.path()).unwrap().count(), 1);
+        assert!(!std::path::Path::new("/tmp/tidelock-absolute").exists());
+        assert!(folder.join("a").is_file());
+    }
+}
+on_both!(f50_f51_a_forged_manifest_writes_nothing_outside_of_the_folder);
