@@ -1,11 +1,12 @@
 //! Dropping snapshots by the keep policy, and the versions that nobody needs and no lock holds.
 //!
 //! A dropped snapshot is one that a prune record names and whose pin is gone: from then on no
-//! reader sees it, and its locks are not renewed. What only it had goes later, when its lock and the days of grace are
-//! over, by whichever prune comes then. So nothing here depends on having been here before, and an
-//! interrupted prune is gone on with by the next.
+//! reader sees it, and its locks are not renewed. What only it had goes later, when its lock and the
+//! days of grace are over, by whichever prune comes then. So nothing here depends on having been here
+//! before, and an interrupted prune is gone on with by the next.
 
 mod named;
+mod pins;
 
 use crate::engine::client::Client;
 use crate::engine::kept::candidate;
@@ -15,8 +16,7 @@ use crate::model::{
 };
 use crate::plan::{Candidate, GRACE, History, MostHistory, Naming, Sweep, keep, sweep};
 use crate::snapshot::{
-    Dropped, Loaded, Lock, Pins, PruneRecord, SnapshotId, Vault, layout, read_prune_records,
-    write_prune,
+    Dropped, Loaded, Lock, PruneRecord, SnapshotId, Vault, layout, read_prune_records, write_prune,
 };
 use crate::store::{ListRequest, Version};
 use futures::stream::{self, StreamExt};
@@ -208,37 +208,6 @@ impl Prune<'_> {
         };
         let sse = self.settings.sse.as_deref();
         write_prune(self.vault, now, lock, sse, &dropped).await
-    }
-
-    /// Takes away the pins of what is dropped, which makes the record count, and those of no
-    /// snapshot, which interrupted commits left. Gives back what the store refused.
-    async fn unpin(
-        &self,
-        unpinned: &HashSet<SnapshotId>,
-        pinned: &HashSet<SnapshotId>,
-        now: Time,
-    ) -> Result<Vec<(String, String)>> {
-        let mut refused = Vec::new();
-        for (id, mut version) in Pins::read(self.vault).await?.into_versions() {
-            if pinned.contains(&id) {
-                continue;
-            }
-            if unpinned.contains(&id) {
-                // Days of grace are for what a snapshot names.
-                version.last_modified = Time::UNIX_EPOCH;
-            }
-            match self.judge(&version, Naming::Nobody, now).await? {
-                Ended::Refused(why) => refused.push((version.key, why)),
-                Ended::Later(then) if unpinned.contains(&id) => {
-                    self.events.send(Event::Warning(format!(
-                        "snapshot {id} is to be dropped, but the bucket locks its pin until \
-                         {then:.0}: until a prune after that it is kept, and its locks are renewed"
-                    )));
-                }
-                Ended::Later(_) | Ended::Kept | Ended::Gone => {}
-            }
-        }
-        Ok(refused)
     }
 
     async fn sweep_folder(
