@@ -405,7 +405,7 @@ fn snapshots(rows: &Rows, _: &Events) -> Ended {
         ),
         snapshot(LAST, true, None),
     ] {
-        rows.lines(&(), || table.row(&snapshot));
+        rows.lines(&(), || table.row(&snapshot, false));
     }
     done("snapshots", Summary::default())
 }

@@ -75,6 +75,12 @@ pub(super) fn tell(pruned: &Pruned, now: &ZonedDateTime, dry_run: bool, events: 
         words::versions(versions),
         show_bytes(bytes),
     ));
+    if pruned.markers > 0 {
+        note(format!(
+            "{} {would}taken away",
+            words::count(pruned.markers, "delete marker", "delete markers")
+        ));
+    }
     if let Some((first, last)) = pruned.between {
         let day = |time: Time| {
             let local = time.to_zoned_datetime(now.time_zone().clone());

@@ -30,6 +30,8 @@ struct Row<'a> {
     files: u64,
     bytes: u64,
     protected_until: String,
+    /// A prune record names it, and it was not pruned.
+    prune_pending: bool,
 }
 
 /// Prints a row for every snapshot, the oldest first.
@@ -67,7 +69,7 @@ async fn print(
 ) -> Result<Vec<Failure>> {
     let backup = Backup::open(settings, stop).await?;
     let vault = &backup.vault;
-    let all = vault.list().await?;
+    let (all, named) = vault.list_marked().await?;
     let table = Snapshots::new(rows.look(), now.time_zone().clone());
     if all.is_empty() {
         backup.look_deeper().await?;
@@ -83,8 +85,11 @@ async fn print(
             return Err(Error::Interrupted);
         }
         match loaded {
-            Ok(Loaded { snapshot, .. }) => {
-                if !rows.lines(&row(&snapshot), || table.row(&snapshot)) {
+            Ok(Loaded {
+                snapshot, blake3, ..
+            }) => {
+                let pending = named.contains(&(snapshot.id.clone(), blake3));
+                if !rows.lines(&row(&snapshot, pending), || table.row(&snapshot, pending)) {
                     break;
                 }
             }
@@ -103,7 +108,7 @@ async fn print(
     Ok(errors)
 }
 
-fn row(snapshot: &Snapshot) -> Row<'_> {
+fn row(snapshot: &Snapshot, prune_pending: bool) -> Row<'_> {
     Row {
         id: snapshot.id.as_str(),
         time: snapshot.time.to_string(),
@@ -117,5 +122,6 @@ fn row(snapshot: &Snapshot) -> Row<'_> {
         files: snapshot.files,
         bytes: snapshot.bytes,
         protected_until: snapshot.protected_until.to_string(),
+        prune_pending,
     }
 }

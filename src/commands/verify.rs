@@ -217,9 +217,9 @@ pub(super) fn conclude(verified: &Verified, requests: crate::model::Requests) ->
     let damaged = summary.errors.len() as u64;
     let error = (damaged > 0).then(|| {
         Error::Damage(format!(
-            "{} damaged or at risk; the next run stores again what the library still has, \
-             `tidelock renew` brings locks back",
-            words::count(damaged, "thing is", "things are")
+            "{} damaged or at risk{}",
+            words::count(damaged, "thing is", "things are"),
+            advice(verified)
         ))
     });
     Outcome {
@@ -231,6 +231,34 @@ pub(super) fn conclude(verified: &Verified, requests: crate::model::Requests) ->
         summary,
         error,
     }
+}
+
+/// What mends what was found.
+fn advice(verified: &Verified) -> String {
+    let mut said = String::new();
+    for (problems, what) in [
+        (
+            &["gone", "size", "checksum", "bytes", "manifest"][..],
+            "the next run stores again what the library still has",
+        ),
+        (&["lock"], "`tidelock renew` brings locks back"),
+        (
+            &["delete_marker", "foreign_version"],
+            "`tidelock prune`, with the pruner's key, takes away what covers a key once it is a \
+             week old and no lock holds it, an administrator at once",
+        ),
+        (
+            &["snapshot", "chain", "refused"],
+            "nobody can make good a snapshot that is missing or forged; an administrator can \
+             delete a forged one",
+        ),
+    ] {
+        if verified.unhealed().any(|it| problems.contains(&it.problem)) {
+            said.push_str("; ");
+            said.push_str(what);
+        }
+    }
+    said
 }
 
 #[cfg(test)]

@@ -34,8 +34,8 @@ impl Snapshots {
         self.table.head()
     }
 
-    /// A row. A suspect snapshot says why it is one.
-    pub fn row(&self, snapshot: &Snapshot) -> Vec<String> {
+    /// A row. A suspect snapshot says why it is one; one that a prune record names is still there.
+    pub fn row(&self, snapshot: &Snapshot, prune_pending: bool) -> Vec<String> {
         let until = show_day(snapshot.protected_until, &self.zone);
         let cells = [
             Cell::new(snapshot.id.as_str()),
@@ -51,6 +51,8 @@ impl Snapshots {
         let suspect = Cell::new(suspect.unwrap_or_default()).tone(Tone::Bad);
         let incomplete = if snapshot.complete { "" } else { "incomplete" };
         let incomplete = Cell::new(incomplete).tone(Tone::Notable);
-        self.table.row(&cells, &[incomplete, suspect])
+        let pending = if prune_pending { "prune pending" } else { "" };
+        let pending = Cell::new(pending).tone(Tone::Notable);
+        self.table.row(&cells, &[incomplete, pending, suspect])
     }
 }
