@@ -24,6 +24,7 @@ mod dry;
 mod forget;
 mod guard;
 mod heads;
+mod listed;
 mod look;
 mod open;
 mod presence;
