@@ -53,7 +53,26 @@ async fn f21_a_folder_that_became_a_file_and_back_is_mirrored_as_it_is(store: Te
     job.run(0).assert_idle();
 }
 
+async fn f02_a_snapshot_that_names_a_file_and_its_folder_restores_the_folder(store: TestStore) {
+    let job = both_at_once(store).await;
+    let named: Vec<_> = job.ls("latest").iter().map(|e| e["path"].clone()).collect();
+    assert!(named.contains(&"album".into()) && named.contains(&"album/one.jpg".into()));
+    assert_same_tree(job.library.path(), job.restore(&[]).path());
+}
+
+async fn f02_a_snapshot_that_names_a_folder_and_its_file_restores_the_file(store: TestStore) {
+    let job = Job::new(store).await;
+    job.library.write("album/one.jpg", b"in a folder");
+    job.run(0);
+    std::fs::remove_dir_all(job.library.at("album")).unwrap();
+    job.library.write("album", b"a file");
+    job.tidelock("run", &["--max-delete", "0"]).ended(4);
+    assert_same_tree(job.library.path(), job.restore(&[]).path());
+}
+
 on_both!(
+    f02_a_snapshot_that_names_a_file_and_its_folder_restores_the_folder,
+    f02_a_snapshot_that_names_a_folder_and_its_file_restores_the_file,
     f33_what_is_below_an_object_is_not_taken_for_missing,
     f33_a_fresh_machine_finds_what_is_below_an_object,
     f21_a_folder_that_became_a_file_and_back_is_mirrored_as_it_is,
