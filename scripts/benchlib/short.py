@@ -31,7 +31,10 @@ def make(folder):
     for name, size in sizes.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(source.randbytes(size))
+        with path.open("wb") as file:
+            # In pieces: a child's peak memory, as the kernel counts it, begins with its parent's.
+            for begin in range(0, size, MIB):
+                file.write(source.randbytes(min(MIB, size - begin)))
     return sum(sizes.values())
 
 
@@ -50,6 +53,7 @@ class Counts:
                             "--endpoint", self.minio.endpoint, "--path-style", "--state-dir", self.work / via]
             self.environment["TIDELOCK_BACKUP_VIA"] = via
             self.tidelock("init", self.source, "--retention", "2d", "--yes", "--config", self.work / f"{via}.toml")
+            self.minio.forget_counts()
             self.nights(via, 2 if via == "upload" else 1)
         return self.too_much
 
@@ -60,8 +64,8 @@ class Counts:
         self.at_most(f"{via}: requests of a first run", requests(first), 2.2 * files + 4 * parts + 60)
         self.at_most(f"{via}: bytes read", first["library"]["bytes_read"], self.size)
         self.at_most(f"{via}: bytes to the server", figures["sent_mib"] * MIB, times_up * self.size * 1.02 + 4 * MIB)
-        # What the program itself needs, beside the buffers that it was allowed.
-        self.at_most(f"{via}: peak memory (MiB)", figures["peak_mib"], MEMORY / MIB + 100)
+        # Beside the buffers that it was allowed, the program itself; a debug build is some 20 MiB larger.
+        self.at_most(f"{via}: peak memory (MiB)", figures["peak_mib"], MEMORY / MIB + 56)
         idle, _ = self.night()
         # A small library pays for leases and looks that a large one has paid for by then.
         self.at_most(f"{via}: requests of an idle night", requests(idle), max(files / 1000 * 2 + 15, 25))
