@@ -92,7 +92,7 @@ pub fn check_change(guard: &ChangeGuard) -> Option<String> {
 /// Whether a file may have other content than the latest snapshot has of its path, by all that
 /// can be told without reading it. What an unfinished run has stored since counts, too.
 pub fn may_overwrite(task: &Task) -> bool {
-    task.known.as_ref().is_some_and(|known| {
+    task.known.as_deref().is_some_and(|known| {
         let is_file = known.entry.content.is_some();
         is_file && !(task.same && known.committed)
     })
@@ -112,7 +112,7 @@ pub fn after_backup(task: Task, now: Option<Known>) -> Task {
     let unmoved = now.identity == seen.identity && now.device == seen.device;
     let same_time = now.entry.mtime == Some(seen.mtime) || now.identity.ctime != 0;
     let same = now.entry.size() == seen.size && unmoved && same_time;
-    let before = task.known.as_ref();
+    let before = task.known.as_deref();
     let is_committed = before.is_some_and(|known| known.committed);
     let unchanged = before.filter(|known| known.entry.content == now.entry.content);
     let (known, mirror) = match (unchanged, task.mirror) {
@@ -127,7 +127,7 @@ pub fn after_backup(task: Task, now: Option<Known>) -> Task {
         (None, mirror) => (now, mirror),
     };
     Task {
-        known: Some(known),
+        known: Some(Box::new(known)),
         same,
         mirror,
         ..task

@@ -83,7 +83,7 @@ fn what_lies_below_an_object_is_known_by_its_folders() {
         etag: String::new(),
     };
     let listing = Listing {
-        objects: ["a-", "a/b", "c"].map(object).into(),
+        objects: ["a-", "a/b", "c"].map(object).into_iter().collect(),
         ..Listing::default()
     };
     for (path, is_below) in [

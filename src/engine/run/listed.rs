@@ -84,15 +84,16 @@ impl Run {
     async fn lacking(&self, sync: &MirrorWriter, listing: &Listing) -> Result<Lacking> {
         let mut lacking = Lacking::default();
         let mut count: u64 = 0;
-        let mut listed = listing.objects.iter().map(|object| &object.path).peekable();
+        let mut listed = listing.objects.paths().peekable();
         let mut rows = self.state.rows(View::Merged);
         while let Some(found) = rows.next().await? {
             let entry = found.row.entry;
             if entry.sync_etag.is_none() {
                 continue;
             }
-            while listed.next_if(|path| **path < entry.path).is_some() {}
-            if listed.peek() == Some(&&entry.path) {
+            let path = entry.path.as_bytes();
+            while listed.next_if(|listed| *listed < path).is_some() {}
+            if listed.peek() == Some(&path) {
                 continue;
             }
             let key = sync.key(&entry.path);
