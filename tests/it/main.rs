@@ -27,6 +27,7 @@ mod faults_mirror;
 mod faults_process;
 mod faults_prune;
 mod faults_restore;
+mod faults_shapes;
 mod faults_state;
 mod faults_vault;
 mod first_run;

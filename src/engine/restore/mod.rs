@@ -211,7 +211,7 @@ async fn write(
             request,
             Arc::clone(&tally),
         );
-        let passes = Passes::new(&source, &files, walk, &request.to);
+        let passes = Passes::new(&source, &files, walk, &request.to, &survey.overlaps);
         passes.all(&survey).await?;
         fetched = files.fetcher.fetched();
     }
@@ -268,6 +268,9 @@ fn announce(survey: &Survey, preview: Preview, shows: bool, events: &Events) {
         )));
     }
     if let Some(note) = survey.carried_note() {
+        events.send(Event::Warning(note));
+    }
+    if let Some(note) = survey.overlap_note() {
         events.send(Event::Warning(note));
     }
 }

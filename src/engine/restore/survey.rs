@@ -7,6 +7,7 @@ use crate::engine::download::space::Needed;
 use crate::engine::kept::VersionName;
 use crate::model::archive::Archive;
 use crate::model::{Action, Entry, Event, Events, Kind, RelPath, Result, Stored, words};
+use crate::plan::Overlaps;
 use crate::plan::restore::{Existing, Selection, Step, There, step};
 use futures::stream::{Stream, StreamExt};
 use std::collections::{HashMap, HashSet};
@@ -54,6 +55,8 @@ pub(super) struct Survey {
     pub(super) carried: u64,
     /// The first of them.
     pub(super) carried_names: Vec<RelPath>,
+    /// Paths that can't be side by side on a disk.
+    pub(super) overlaps: Overlaps,
     /// Which of the paths asked for the snapshot has.
     pub(super) found: HashSet<RelPath>,
 }
@@ -113,6 +116,7 @@ pub(super) async fn survey(
 
 impl Survey {
     fn count(&mut self, entry: &Entry, walk: Option<&mut Walk>, look: &Look) {
+        self.overlaps.take(entry);
         if entry.carried {
             self.carried += 1;
             if self.carried_names.len() < NAMED {
@@ -192,6 +196,28 @@ impl Survey {
             bytes: self.grow,
             files: self.new_files,
         }
+    }
+
+    /// For people: what is left out.
+    pub(super) fn overlap_note(&self) -> Option<String> {
+        let names = self.overlaps.names();
+        let some: Vec<_> = names
+            .iter()
+            .take(NAMED)
+            .map(|name| name.display())
+            .collect();
+        (!some.is_empty()).then(|| {
+            let more = match names.len() - some.len() {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            format!(
+                "a file had become a folder, or a folder a file, and the old one was carried: what \
+                 was seen last is restored, the old one is in an earlier snapshot (tidelock \
+                 history): {}{more}",
+                some.join(", ")
+            )
+        })
     }
 
     /// For people: what was carried.
