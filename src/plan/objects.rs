@@ -89,6 +89,14 @@ impl MirrorObjects {
         }
     }
 
+    /// Whether one has this path, once they are in order.
+    pub fn has(&self, path: &[u8]) -> bool {
+        let found = self
+            .at
+            .binary_search_by(|&at| path_at(&self.blocks, at).cmp(path));
+        found.is_ok()
+    }
+
     /// Their paths' bytes.
     pub fn paths(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.path(index))
@@ -261,6 +269,8 @@ mod tests {
             packed.sort();
             let mut all = [one, two].concat();
             all.sort_by(|a, b| a.path.cmp(&b.path));
+            prop_assert!(all.iter().all(|it| packed.has(it.path.as_bytes())));
+            prop_assert!(!packed.has(&[0; 301]));
             let paths: Vec<&[u8]> = packed.paths().collect();
             prop_assert_eq!(paths, all.iter().map(|it| it.path.as_bytes()).collect::<Vec<_>>());
             prop_assert_eq!(packed.into_iter().collect::<Vec<_>>(), all);

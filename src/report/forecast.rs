@@ -1,7 +1,7 @@
 //! What a run would do: for people, and as JSON.
 
-use super::text::{plain, show_bytes, show_count, show_elapsed, show_files};
-use crate::model::{Cost, Expected, Forecast, Locks, Mode, Requests, Time};
+use super::text::{plain, show_bytes, show_elapsed};
+use crate::model::{Cost, Expected, Forecast, Locks, Mode, Requests, Time, words};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub fn forecast_lines(forecast: &Forecast) -> Vec<String> {
 }
 
 fn target(side: &str, part: &Expected) -> Vec<String> {
-    let files = show_files(part.files);
+    let files = words::files(part.files);
     let bytes = match (part.bytes_stored, part.bytes_sent) {
         (0, _) => "nothing to store".to_owned(),
         (stored, 0) => format!("{}, all copied by the store", show_bytes(stored)),
@@ -37,10 +37,13 @@ fn target(side: &str, part: &Expected) -> Vec<String> {
     let all: u64 = kinds.iter().map(|(_, count)| count).sum();
     let kinds = kinds
         .iter()
-        .map(|(name, count)| format!("{} {name}", show_count(*count)));
-    let kinds = [format!("about {} requests:", show_count(all))]
-        .into_iter()
-        .chain(kinds);
+        .map(|(name, count)| format!("{} {name}", words::digits(*count)));
+    let kinds = [format!(
+        "about {}:",
+        words::count(all, "request", "requests")
+    )]
+    .into_iter()
+    .chain(kinds);
     lines.extend(folded(kinds));
     lines
 }
@@ -66,7 +69,7 @@ fn folded(words: impl Iterator<Item = String>) -> Vec<String> {
 
 fn locks(locks: &Locks) -> [String; 2] {
     let until = locks.until.strftime("%Y-%m-%d");
-    let renewals = show_count(locks.renewals_a_year);
+    let renewals = words::digits(locks.renewals_a_year);
     let renewals = format!("about {renewals} renewals a year");
     match locks.mode {
         Mode::Governance => [
@@ -114,7 +117,7 @@ fn dollars(amount: f64) -> String {
         amount if amount < 0.01 => "less than $0.01".to_owned(),
         amount => {
             let cents = (amount * 100.0).round() as u64;
-            format!("${}.{:02}", show_count(cents / 100), cents % 100)
+            format!("${}.{:02}", words::digits(cents / 100), cents % 100)
         }
     }
 }

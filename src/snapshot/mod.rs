@@ -8,7 +8,7 @@
 //! | `commit`, `transport` | chunks first, the snapshot last, each looked up before it is sent again |
 //! | `touched` | how many chunks a commit would store |
 //! | `claims`, `ledger` | what is known of locks without asking for each |
-//! | `chain`, `prunes` | missing and forged snapshots, and gaps that a record explains |
+//! | `chain`, `prunes`, `pins` | missing and forged snapshots, gaps that a record explains, and what proves a record |
 //!
 #![doc = include_str!("../../docs/format.md")]
 
@@ -22,6 +22,7 @@ pub mod layout;
 mod ledger;
 mod line;
 mod object;
+mod pins;
 mod prunes;
 mod select;
 mod touched;
@@ -36,7 +37,8 @@ pub use id::SnapshotId;
 pub use ledger::{LedgerObject, Renewed, read_ledger, write_ledger};
 pub use line::{as_line, from_line};
 pub use object::{ChunkRef, FORMAT, Snapshot, SnapshotRetention};
-pub use prunes::{PruneRecord, read_prune_records, read_prunes, write_prune};
+pub use pins::Pins;
+pub use prunes::{PruneRecord, read_prune_records, write_prune};
 pub use select::{Found, Select};
 pub use touched::{Fate, Touched};
 pub use vault::{Loaded, SnapshotRef, Vault, chunks_within};

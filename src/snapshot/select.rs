@@ -82,7 +82,8 @@ impl Vault {
         };
         let matches = |at: &SnapshotRef| match select {
             Select::Latest => true,
-            Select::At(time) => at.id.time() <= *time,
+            // What was written later only says that it was there.
+            Select::At(time) => at.id.time() <= *time && !at.is_backdated(),
             Select::Id(text) => names(&at.id, text),
         };
         let found: Vec<_> = all

@@ -7,7 +7,7 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::EncodingType;
 
-use super::store::TestStore;
+use super::store::{Lock, TestStore};
 
 /// One bucket of a store.
 #[derive(Clone)]
@@ -120,6 +120,20 @@ impl Bucket {
     pub(crate) async fn delete(&self, key: &str) {
         let delete = self.client.delete_object().bucket(&self.name).key(key);
         delete.send().await.expect("a delete");
+    }
+
+    /// Deletes the bucket and all that is in it, locks or not.
+    pub(crate) async fn destroy(&self, lock: Lock) {
+        // LocalStack takes it for a bucket with lock alone.
+        let bypass = (lock == Lock::On).then_some(true);
+        for version in self.versions().await {
+            let delete = self.client.delete_object().bucket(&self.name);
+            let delete = delete.key(&version.key).version_id(&version.version_id);
+            let delete = delete.set_bypass_governance_retention(bypass).send();
+            delete.await.expect("a delete of a version");
+        }
+        let delete = self.client.delete_bucket().bucket(&self.name).send();
+        delete.await.expect("an empty bucket");
     }
 
     /// Mode and end of a version's lock.

@@ -1,46 +1,79 @@
-//! The built program on a terminal, by Python's `pty`.
+//! A command on a terminal of its own, and a person who types.
 
-use std::ffi::OsStr;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
-/// What is waited for, and what is typed then, Enter included.
-pub(crate) type Script<'a> = &'a [(&'a str, &'a str)];
+use serde_json::{Value, json};
 
-/// Runs a command's program on a terminal of `size` (`80x24`), in the command's folder and environment.
-/// Standard output has what the terminal showed; the exit code is the program's.
-#[track_caller]
-pub(crate) fn converse(command: &Command, size: &str, script: Script<'_>) -> Output {
-    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/converse.py");
-    let mut python = Command::new("python3");
-    python.arg(driver).arg(size);
-    python.arg(command.get_program()).args(command.get_args());
-    // Commands of these tests have an environment that names all they need.
-    python.env_clear();
-    let named = command.get_envs();
-    python.envs(named.filter_map(|(name, value)| Some((name, value?))));
-    if let Some(folder) = command.get_current_dir() {
-        python.current_dir::<&OsStr>(folder.as_os_str());
-    }
-    let piped = python.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut running = piped.spawn().expect("python3");
-    let script = serde_json::to_vec(script).expect("a script");
-    let mut stdin = running.stdin.take().expect("a pipe");
-    stdin.write_all(&script).expect("a script");
-    drop(stdin);
-    running.wait_with_output().expect("an end")
+/// What a terminal was sent, and how the command ended.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) exit: i64,
+    pub(crate) output: String,
 }
 
-/// What a terminal showed, without what moves and colours.
-pub(crate) fn shown(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-    let mut plain = String::new();
-    let mut rest = text.as_str();
-    while let Some((before, after)) = rest.split_once("\u{1b}[") {
-        plain.push_str(before);
-        let end = after.find(|c: char| c.is_ascii_alphabetic());
-        rest = end.map_or("", |end| &after[end + 1..]);
+impl Shown {
+    #[track_caller]
+    pub(crate) fn ended(self, exit: i64) -> Self {
+        assert_eq!(self.exit, exit, "{}", self.output);
+        self
     }
-    plain + rest
+
+    /// The lines without what paints them.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut bare = String::new();
+        let mut rest = self.output.as_str();
+        while let Some((before, painted)) = rest.split_once("\u{1b}[") {
+            bare.push_str(before);
+            let end = painted.find(|c: char| c.is_ascii_alphabetic());
+            rest = end.map_or("", |end| &painted[end + 1..]);
+        }
+        bare.push_str(rest);
+        let lines = bare.lines().map(|line| line.trim_end().to_owned());
+        lines.collect()
+    }
+}
+
+/// Runs a command of the test's on a terminal of so many columns and lines. Each step is a text
+/// that is waited for, and what is typed then.
+#[track_caller]
+pub(crate) fn on_terminal(
+    command: &Command,
+    (columns, lines): (u16, u16),
+    steps: &[(&str, &str)],
+) -> Shown {
+    let text = |it: &std::ffi::OsStr| it.to_str().expect("UTF-8").to_owned();
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let environment = command.get_envs();
+    let environment = environment.filter_map(|(name, value)| Some((text(name), text(value?))));
+    let mut environment: serde_json::Map<String, Value> = environment
+        .map(|(name, value)| (name, value.into()))
+        .collect();
+    environment.entry("TERM").or_insert_with(|| "xterm".into());
+    environment
+        .entry("LC_ALL")
+        .or_insert_with(|| "C.UTF-8".into());
+    let job = json!({
+        "command": words.map(text).collect::<Vec<_>>(),
+        "env": environment,
+        "folder": command.get_current_dir().unwrap_or(Path::new("/")),
+        "columns": columns,
+        "lines": lines,
+        "steps": steps,
+    });
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
+    let python = Command::new("python3")
+        .arg(script)
+        .arg(job.to_string())
+        .output();
+    let python = python.expect("python3 runs");
+    let said: Value = serde_json::from_slice(&python.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&python.stderr)));
+    let output = said["output"].as_str().unwrap_or_default().to_owned();
+    let missing = &said["missing"];
+    assert!(missing.is_null(), "{missing} never came:\n{output}");
+    Shown {
+        exit: said["exit"].as_i64().expect("a code"),
+        output,
+    }
 }

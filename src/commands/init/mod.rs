@@ -79,15 +79,20 @@ pub async fn init(args: Args, events: Events, stop: Stop) -> Outcome {
     };
     match make(&settings, &file, &events, &stop).await {
         Ok(()) => {
-            if interactive {
-                events.send(Event::Note(keys::advice(&settings)));
-            }
-            let last = "look first: tidelock run -n\ntonight: tidelock run";
-            events.send(Event::Note(last.to_owned()));
+            tell_ready(&settings, interactive, &events);
             Outcome::done(Summary::default())
         }
         Err(error) => Outcome::not_begun(error),
     }
+}
+
+/// The last words: where the keys belong, and what to type next.
+pub(super) fn tell_ready(settings: &Settings, interactive: bool, events: &Events) {
+    if interactive {
+        events.send(Event::Note(keys::advice(settings)));
+    }
+    let last = "look first: tidelock run -n\ntonight: tidelock run";
+    events.send(Event::Note(last.to_owned()));
 }
 
 /// Makes what is missing, tries it, and foretells the first run.

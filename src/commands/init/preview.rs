@@ -2,8 +2,8 @@
 
 use crate::engine::run::{Which, run};
 use crate::engine::stop::Stop;
-use crate::model::{Error, Event, Events, Result, Settings};
-use crate::report::{forecast_lines, show_bytes, show_files};
+use crate::model::{Error, Event, Events, Result, Settings, words};
+use crate::report::{forecast_lines, show_bytes};
 
 /// Foretells the first run. What stands in its way is a warning here: the setting up is done.
 ///
@@ -17,7 +17,7 @@ pub(super) async fn preview(settings: &Settings, events: &Events, stop: &Stop) -
     if let Some(forecast) = &ended.summary.forecast {
         let library = ended.summary.library.as_ref();
         let library =
-            library.map(|it| format!("{}, {}", show_files(it.files), show_bytes(it.bytes)));
+            library.map(|it| format!("{}, {}", words::files(it.files), show_bytes(it.bytes)));
         let head = format!(
             "the first run, foretold\nlibrary   {}",
             library.unwrap_or_default()

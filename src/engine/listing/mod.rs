@@ -5,7 +5,7 @@ use crate::model::key::{KeyBase, KeyPath};
 use crate::model::{RelPath, Result, StoreResult};
 use crate::plan::{MirrorObject, MirrorObjects};
 use crate::state::StateHandle;
-use crate::store::{ListRequest, Object, Order};
+use crate::store::{Head, ListRequest, Object, Order};
 use futures::stream::{self, StreamExt};
 use std::collections::HashMap;
 
@@ -92,6 +92,26 @@ impl Listing {
     /// Number of objects, those of Tidelock's own left out.
     pub fn count(&self) -> u64 {
         (self.objects.len() + self.long.len() + self.foreign.len()) as u64
+    }
+
+    /// Whether a folder above this path is an object too, as where a file has become a folder.
+    pub fn is_below_an_object(&self, path: &RelPath) -> bool {
+        let bytes = path.as_bytes();
+        let slashes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let mut above = slashes.map(|(at, _)| &bytes[..at]);
+        above.any(|above| self.objects.has(above))
+    }
+
+    /// Adds objects that it lacks.
+    pub fn add(&mut self, found: impl Iterator<Item = (RelPath, String, Head)>) {
+        let objects = found.map(|(path, key, head)| MirrorObject {
+            path,
+            key,
+            size: head.size,
+            etag: head.etag,
+        });
+        objects.for_each(|object| self.objects.push(&object));
+        self.objects.sort();
     }
 
     /// Finds the paths of long keys among `paths`; what remains stands for no path of ours.

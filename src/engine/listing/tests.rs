@@ -73,3 +73,28 @@ async fn a_store_that_begins_where_it_likes_is_listed_page_by_page() {
     let splits = ["lib/10".to_owned(), "lib/20".to_owned()];
     assert_eq!(paths(&client(store), &splits).await, names);
 }
+
+#[test]
+fn what_lies_below_an_object_is_known_by_its_folders() {
+    let object = |path: &str| MirrorObject {
+        path: RelPath::from(path),
+        key: format!("lib/{path}"),
+        size: 0,
+        etag: String::new(),
+    };
+    let listing = Listing {
+        objects: ["a-", "a/b", "c"].map(object).into_iter().collect(),
+        ..Listing::default()
+    };
+    for (path, is_below) in [
+        ("a/b/x", true),
+        ("a/b/x/y", true),
+        ("c/d", true),
+        ("a/b", false),
+        ("a/bx", false),
+        ("a-x/y", false),
+        ("x", false),
+    ] {
+        assert_eq!(listing.is_below_an_object(&path.into()), is_below, "{path}");
+    }
+}

@@ -11,6 +11,7 @@ use crate::engine::download::publish::finished;
 use crate::engine::download::walker::Walker;
 use crate::engine::look;
 use crate::model::{Entry, Error, ExitCode, Kind, RelPath, Result};
+use crate::plan::Overlaps;
 use crate::plan::restore::{Selection, Step, unfit};
 use crate::snapshot::{ChunkRef, Vault};
 use futures::stream::{self, Stream, StreamExt};
@@ -59,6 +60,11 @@ impl<'a> Source<'a> {
         self.read(true).take_until(self.tally.over())
     }
 
+    /// The entries once more, chunk by chunk.
+    pub(super) fn again(&self) -> impl Stream<Item = Vec<Entry>> {
+        self.read(false).take_until(self.tally.over())
+    }
+
     /// The entries.
     pub(super) fn entries(&self) -> impl Stream<Item = Entry> {
         self.read(false).flat_map(stream::iter)
@@ -105,17 +111,25 @@ pub(super) struct Passes<'a> {
     files: &'a Files,
     root: PathBuf,
     walk: Walker,
+    overlaps: &'a Overlaps,
     /// The path that stands for a content whose first name was not asked for.
     stand_ins: Mutex<HashMap<RelPath, RelPath>>,
 }
 
 impl<'a> Passes<'a> {
-    pub(super) fn new(source: &'a Source<'a>, files: &'a Files, walk: Walk, root: &Path) -> Self {
+    pub(super) fn new(
+        source: &'a Source<'a>,
+        files: &'a Files,
+        walk: Walk,
+        root: &Path,
+        overlaps: &'a Overlaps,
+    ) -> Self {
         Self {
             source,
             files,
             root: root.to_owned(),
             walk: Walker::new(walk),
+            overlaps,
             stand_ins: Mutex::default(),
         }
     }
@@ -139,9 +153,15 @@ impl<'a> Passes<'a> {
         Ok(())
     }
 
+    /// The entries that a disk can hold side by side.
+    fn entries(&self) -> impl Stream<Item = Entry> {
+        let entries = self.source.entries();
+        entries.filter(|entry| ready(!self.overlaps.leave_out(entry)))
+    }
+
     async fn write_files(&self) -> Result<()> {
         let (publisher, named) = file::publisher(Arc::clone(self.source.tally));
-        let entries = self.source.entries();
+        let entries = self.entries();
         let placed = entries
             .filter(|entry| ready(self.is_file_now(entry)))
             .then(|entry| self.place(entry))
@@ -182,7 +202,7 @@ impl<'a> Passes<'a> {
         let waiting = |entry: &Entry| {
             entry.kind == Kind::Dir || (entry.kind == Kind::File && entry.hardlink.is_some())
         };
-        let mut entries = std::pin::pin!(self.source.entries().filter(|e| ready(waiting(e))));
+        let mut entries = std::pin::pin!(self.entries().filter(|e| ready(waiting(e))));
         while let Some(entry) = entries.next().await {
             if self.source.tally.is_over() {
                 break;
@@ -201,7 +221,7 @@ impl<'a> Passes<'a> {
     }
 
     async fn symlinks(&self) -> Result<()> {
-        let symlinks = self.source.entries();
+        let symlinks = self.entries();
         let symlinks = symlinks.filter(|entry| ready(entry.kind == Kind::Symlink));
         let mut symlinks = std::pin::pin!(symlinks);
         while let Some(entry) = symlinks.next().await {

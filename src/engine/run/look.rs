@@ -1,18 +1,16 @@
 //! Looking: the scan and the listing, compared with what is remembered.
 
 use super::Run;
+use super::listed::read_listing;
 use super::stages::Progress;
 use crate::engine::buffers::Buffers;
-use crate::engine::client::Client;
 use crate::engine::listing::{self, Listing};
 use crate::engine::memory::known;
-use crate::engine::mirror::MirrorWriter;
 use crate::engine::transfer::{Transfer, large_files};
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
 use crate::model::{
-    Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, RunSettings, StoreError,
-    StoreErrorKind, StoreResult,
+    Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, RunSettings, words,
 };
 use crate::plan::{CompareOptions, Comparer, Extra, MirrorObject, Plan, check_empty};
 use crate::state::View;
@@ -121,72 +119,6 @@ impl Run {
             (Error::Interrupted, Some(why)) => why.error(),
             (error, _) => error,
         }
-    }
-
-    /// A listing that can't be had, or that breaks its own rules, stops the mirror, not the backup.
-    fn usable(&mut self, listed: Option<StoreResult<Listing>>) -> Result<(Option<Listing>, bool)> {
-        use StoreErrorKind::{Invalid, Server, Throttled};
-        match listed {
-            None => Ok((None, false)),
-            Some(Ok(listing)) => Ok((Some(listing), false)),
-            Some(Err(error)) if !matches!(error.kind, Invalid | Server | Throttled) => {
-                Err(error.into())
-            }
-            Some(Err(error)) if self.backup.is_some() && self.which.backs_up() => {
-                self.tally.sync_failed.one();
-                self.fail(error.place.clone(), "list", error.to_string());
-                self.sync = None;
-                Ok((None, true))
-            }
-            Some(Err(error)) => Err(Error::Partial(format!(
-                "{error}. Nothing was written or deleted on the mirror; run again"
-            ))),
-        }
-    }
-
-    /// A listing that lacks what was mirrored is compared with the objects themselves: they may be
-    /// deleted, or the listing may be one that ended early.
-    async fn proven(&self, listing: Listing) -> Result<StoreResult<Listing>> {
-        let Some(sync) = &self.sync else {
-            return Ok(Ok(listing));
-        };
-        for key in self.lacking(sync, &listing).await? {
-            match sync.look(&key).await {
-                Ok(None) => {}
-                Ok(Some(_)) => return Ok(Err(lacks(sync.client(), &key))),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-        Ok(Ok(listing))
-    }
-
-    /// Some of the keys whose objects are remembered but not listed: the first, the second, the
-    /// fourth, and so on, so that the number of requests stays small.
-    async fn lacking(&self, sync: &MirrorWriter, listing: &Listing) -> Result<Vec<String>> {
-        let mut some = Vec::new();
-        let mut count: u64 = 0;
-        let mut listed = listing.objects.paths().peekable();
-        let mut rows = self.state.rows(View::Merged);
-        while let Some(found) = rows.next().await? {
-            let entry = found.row.entry;
-            if entry.sync_etag.is_none() {
-                continue;
-            }
-            let path = entry.path.as_bytes();
-            while listed.next_if(|listed| *listed < path).is_some() {}
-            if listed.peek() == Some(&path) {
-                continue;
-            }
-            let key = sync.key(&entry.path);
-            if listing.long.contains_key(&key) {
-                continue;
-            }
-            count += 1;
-            if count.is_power_of_two() {
-                some.push(key);
-            }
-        }
-        Ok(some)
     }
 
     async fn compare(
@@ -313,14 +245,14 @@ impl Run {
                  path"
             ));
         }
-        let renewed = self.tally.renewed.get();
+        let renewed = words::count(self.tally.renewed.get(), "lock", "locks");
         let until = self
             .protected_until()
             .map(|until| format!(", protected until {until:.0}"));
         let problem = problem.to_string();
         let stop = if problem.ends_with('?') { "" } else { "." };
         Error::Refused(format!(
-            "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} locks \
+            "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} \
              renewed{}. Plug it in or correct [library] path, then run the same command again.",
             until.unwrap_or_default()
         ))
@@ -328,30 +260,12 @@ impl Run {
 
     fn emptied(&self, path: &Path, known: u64) -> Error {
         Error::Refused(format!(
-            "the library at {} has no files, and had {known} before: is its disk unplugged? \
+            "the library at {} has no files, and had {} before: is its disk unplugged? \
              Nothing was stored and nothing was deleted. If it is meant to be empty, run again \
              with --allow-empty --max-delete {known}",
-            path.display()
+            path.display(),
+            words::digits(known)
         ))
-    }
-}
-
-fn lacks(client: &Client, key: &str) -> StoreError {
-    StoreError {
-        kind: StoreErrorKind::Invalid,
-        operation: "ListObjectsV2",
-        place: client.target.to_string(),
-        message: format!(
-            "the listing lacks {key}, which is there; it can't be trusted, so nothing is decided \
-             on it"
-        ),
-    }
-}
-
-async fn read_listing(sync: Option<Client>, splits: &[String]) -> Option<StoreResult<Listing>> {
-    match sync {
-        Some(client) => Some(Listing::read(&client, splits).await),
-        None => None,
     }
 }
 

@@ -25,6 +25,7 @@ mod forecast;
 mod forget;
 mod guard;
 mod heads;
+mod listed;
 mod look;
 mod open;
 mod presence;
