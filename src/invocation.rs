@@ -1,22 +1,40 @@
 //! One invocation: its libraries in turn, and whoever is told how they went.
 
 use crate::signals;
+use jiff::tz::TimeZone;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tidelock::commands::{self, Command, Outcome};
 use tidelock::config::Loaded;
 use tidelock::engine::stop::Stop;
 use tidelock::model::{self, Error, Event, Events, Settings, Summary};
-use tidelock::report::{self, Ending, Metrics, Mode, News, Notifier, Occasion, Reporter};
+use tidelock::report::{
+    self, Ending, Metrics, Mode, News, Notifier, Occasion, Pager, Reporter, Screen,
+};
 use tokio::runtime::Runtime;
 
 /// What still runs in the background when a command has ended gets so long to end too.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
+/// Threads for what talks to the stores: half of the processors. Reading and hashing have threads of their own, and
+/// waking a second worker for a request costs more than it helps: with one instead of two, 40,000 requests on two
+/// processors took a tenth less processor time and no longer.
+fn workers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).max(1)
+}
+
 /// Runs a command for each library. One that fails does not keep the others from their turn; the
 /// gravest code is the process's.
-pub(crate) fn run(command: Command, all: Vec<Loaded>, mode: Mode, begun: Instant) -> ExitCode {
+pub(crate) fn run(
+    command: Command,
+    all: Vec<Loaded>,
+    mode: Mode,
+    pager: Option<Pager>,
+    begun: Instant,
+) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .build()
     {
@@ -41,6 +59,7 @@ pub(crate) fn run(command: Command, all: Vec<Loaded>, mode: Mode, begun: Instant
             tell.metrics_file
                 .filter(|_| command.is_measured() && !dry_run),
         ),
+        screen: Screen::new(&mode, pager.filter(|_| command.is_looking())),
         command,
         mode,
         begun,
@@ -57,6 +76,7 @@ pub(crate) fn run(command: Command, all: Vec<Loaded>, mode: Mode, begun: Instant
 struct Invocation {
     command: Command,
     mode: Mode,
+    screen: Screen,
     begun: Instant,
     runtime: Runtime,
     stop: Stop,
@@ -73,6 +93,7 @@ impl Invocation {
         self.tell(notifier, &ending, text, &events);
         self.runtime.shutdown_timeout(LAST_GRACE);
         reporter.finish(&ending);
+        self.screen.end();
         outcome.exit
     }
 
@@ -94,7 +115,7 @@ impl Invocation {
             whole.add(&ending);
         }
         let (events, receiver) = Events::channel();
-        let reporter = report::start(self.mode, receiver);
+        let reporter = report::start(self.mode, &self.screen, TimeZone::system(), receiver);
         let ending = Ending {
             command: self.command.name(),
             exit: whole.exit,
@@ -107,12 +128,14 @@ impl Invocation {
         self.tell(notifier, &ending, told.join("\n"), &events);
         self.runtime.shutdown_timeout(LAST_GRACE);
         reporter.finish(&ending);
+        self.screen.end();
         whole.exit
     }
 
     fn reporter(&self, loaded: &Loaded) -> (Reporter, Events) {
         let (events, receiver) = Events::channel();
-        let mut reporter = report::start(self.mode, receiver);
+        let zone = TimeZone::system();
+        let mut reporter = report::start(self.mode, &self.screen, zone, receiver);
         // What others print is what they are asked for.
         if matches!(self.command, Command::Run(_)) && !loaded.settings.run.dry_run {
             let title = ["tidelock", self.command.name()].into_iter();
@@ -126,9 +149,9 @@ impl Invocation {
     }
 
     fn dispatch(&self, settings: &Settings, reporter: &Reporter, events: &Events) -> Outcome {
-        let rows = reporter.rows();
+        let (rows, desk) = (reporter.rows(), reporter.desk());
         let (command, stop) = (self.command.clone(), self.stop.clone());
-        let work = commands::dispatch(command, settings, &rows, events.clone(), stop);
+        let work = commands::dispatch(command, settings, (&rows, &desk), events.clone(), stop);
         self.runtime.block_on(work)
     }
 

@@ -4,7 +4,8 @@ use super::Outcome;
 use super::reading::Backup;
 use crate::engine::stop::Stop;
 use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary};
-use crate::report::{Rows, show_bytes, show_count};
+use crate::report::Rows;
+use crate::report::tables::Snapshots;
 use crate::snapshot::{Loaded, Snapshot, SnapshotRef};
 use futures::stream::{self, StreamExt};
 use jiff::ZonedDateTime;
@@ -69,11 +70,12 @@ async fn print(
     let backup = Backup::open(settings, stop).await?;
     let vault = &backup.vault;
     let (all, named) = vault.list_marked().await?;
+    let table = Snapshots::new(rows.look(), now.time_zone().clone());
     if all.is_empty() {
         backup.look_deeper().await?;
         events.send(Event::Note(format!("{}: no snapshots", vault.target())));
     } else {
-        rows.text(&line("id", "time", "files", "size", "protected until", ""));
+        rows.head(table.head());
     }
     let load = |at: SnapshotRef| async move { (at.id.clone(), vault.load(&at).await) };
     let mut loaded = pin!(stream::iter(all).map(load).buffered(AHEAD));
@@ -87,7 +89,7 @@ async fn print(
                 snapshot, blake3, ..
             }) => {
                 let pending = named.contains(&(snapshot.id.clone(), blake3));
-                if !rows.row(&row(&snapshot, pending), || text(&snapshot, pending, now)) {
+                if !rows.lines(&row(&snapshot, pending), || table.row(&snapshot, pending)) {
                     break;
                 }
             }
@@ -122,33 +124,4 @@ fn row(snapshot: &Snapshot, prune_pending: bool) -> Row<'_> {
         protected_until: snapshot.protected_until.to_string(),
         prune_pending,
     }
-}
-
-fn text(snapshot: &Snapshot, prune_pending: bool, now: &ZonedDateTime) -> String {
-    let local = |time: crate::model::Time, form: &str| {
-        let local = time.to_zoned_datetime(now.time_zone().clone());
-        local.strftime(form).to_string()
-    };
-    let mut state = Vec::new();
-    match (&snapshot.suspect, snapshot.complete) {
-        (Some(_), _) => state.push("suspect"),
-        (None, false) => state.push("incomplete"),
-        (None, true) => {}
-    }
-    if prune_pending {
-        state.push("prune pending");
-    }
-    line(
-        snapshot.id.as_str(),
-        &local(snapshot.time, "%Y-%m-%d %H:%M:%S"),
-        &show_count(snapshot.files),
-        &show_bytes(snapshot.bytes),
-        &local(snapshot.protected_until, "%Y-%m-%d"),
-        &state.join(", "),
-    )
-}
-
-fn line(id: &str, time: &str, files: &str, size: &str, until: &str, state: &str) -> String {
-    let line = format!("{id:25}  {time:19}  {files:>10}  {size:>10}  {until:15}  {state}");
-    line.trim_end().to_owned()
 }

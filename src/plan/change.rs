@@ -1,7 +1,7 @@
 //! Is this a night's work, or ransomware's? Two looks: at how much of the library has other
 //! content than before, and at what the changed files are by now.
 
-use crate::model::{Entry, Error, Limit};
+use crate::model::{Entry, Error, Limit, words};
 use crate::plan::guard::allowed;
 use crate::plan::{Known, Mirror, Task};
 
@@ -73,17 +73,20 @@ pub fn check_change(guard: &ChangeGuard) -> Option<String> {
         ..
     } = guard;
     let limit = allowed(guard.limit, *total, FLOOR_CHANGE);
+    let have = if *changed == 1 { "has" } else { "have" };
     if *changed > limit {
         return Some(format!(
-            "{changed} of {total} files have other content than before, more than the {limit} \
-             that max_change allows"
+            "{} of {} {have} other content than before, more than the {} that max_change allows",
+            words::digits(*changed),
+            words::files(*total),
+            words::digits(limit),
         ));
     }
     if look.is_all_over() && !guard.overridden {
         return Some(format!(
-            "{} of {} changed files that were looked at are no longer of the type that they were \
-             of",
-            look.lost, look.files
+            "of {} looked at, {} no longer of the former type",
+            words::count(look.files, "changed file", "changed files"),
+            words::count(look.lost, "is", "are")
         ));
     }
     None
@@ -92,7 +95,7 @@ pub fn check_change(guard: &ChangeGuard) -> Option<String> {
 /// Whether a file may have other content than the latest snapshot has of its path, by all that
 /// can be told without reading it. What an unfinished run has stored since counts, too.
 pub fn may_overwrite(task: &Task) -> bool {
-    task.known.as_ref().is_some_and(|known| {
+    task.known.as_deref().is_some_and(|known| {
         let is_file = known.entry.content.is_some();
         is_file && !(task.same && known.committed)
     })
@@ -112,7 +115,7 @@ pub fn after_backup(task: Task, now: Option<Known>) -> Task {
     let unmoved = now.identity == seen.identity && now.device == seen.device;
     let same_time = now.entry.mtime == Some(seen.mtime) || now.identity.ctime != 0;
     let same = now.entry.size() == seen.size && unmoved && same_time;
-    let before = task.known.as_ref();
+    let before = task.known.as_deref();
     let is_committed = before.is_some_and(|known| known.committed);
     let unchanged = before.filter(|known| known.entry.content == now.entry.content);
     let (known, mirror) = match (unchanged, task.mirror) {
@@ -127,7 +130,7 @@ pub fn after_backup(task: Task, now: Option<Known>) -> Task {
         (None, mirror) => (now, mirror),
     };
     Task {
-        known: Some(known),
+        known: Some(Box::new(known)),
         same,
         mirror,
         ..task

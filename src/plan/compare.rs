@@ -1,10 +1,11 @@
 //! The merge of three sorted lists: the scan, what is remembered, and the mirror's listing.
 
+use super::drain::Drain;
+use super::objects::{IntoIter as Objects, MirrorObject, MirrorObjects};
 use super::offline::Placeholders;
 use crate::model::{Entry, Identity, Kind, MtimePolicy, RelPath, Seen, Time};
 use std::collections::HashMap;
 use std::iter::Peekable;
-use std::vec::IntoIter;
 
 /// What is remembered of a path: the latest snapshot's entry, overlaid by what an unfinished run
 /// has stored since.
@@ -20,19 +21,6 @@ pub struct Known {
     pub locked_until: Option<Time>,
     /// A committed snapshot names the entry. Only then may the content be overwritten elsewhere.
     pub committed: bool,
-}
-
-/// An object below the sync target's prefix, in the order of paths.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MirrorObject {
-    /// The path that its key stands for.
-    pub path: RelPath,
-    /// Its full key.
-    pub key: String,
-    /// Bytes.
-    pub size: u64,
-    /// Without quotes.
-    pub etag: String,
 }
 
 /// What the sync target has at a path.
@@ -84,8 +72,8 @@ impl Mirror {
 pub struct Task {
     /// The file, as the scan saw it.
     pub seen: Seen,
-    /// What is remembered of its path.
-    pub known: Option<Known>,
+    /// What is remembered of its path; boxed, because a first run has a task for each file.
+    pub known: Option<Box<Known>>,
     /// By size and times, the file still has the remembered content.
     pub same: bool,
     /// What the sync target has at its path.
@@ -147,8 +135,8 @@ pub struct CompareOptions {
 
 /// Merges the three lists. Feed what is remembered in path order, then [`finish`](Self::finish).
 pub struct Comparer {
-    seen: Peekable<IntoIter<Seen>>,
-    objects: Peekable<IntoIter<MirrorObject>>,
+    seen: Peekable<Drain<Seen>>,
+    objects: Peekable<Objects>,
     options: CompareOptions,
     inodes: HashMap<(u64, u64), RelPath>,
     placeholders: Placeholders,
@@ -157,9 +145,9 @@ pub struct Comparer {
 
 impl Comparer {
     /// Both lists in path order, each path once.
-    pub fn new(seen: Vec<Seen>, objects: Vec<MirrorObject>, options: CompareOptions) -> Self {
+    pub fn new(seen: Vec<Seen>, objects: MirrorObjects, options: CompareOptions) -> Self {
         Self {
-            seen: seen.into_iter().peekable(),
+            seen: Drain::new(seen).peekable(),
             objects: objects.into_iter().peekable(),
             options,
             inodes: HashMap::new(),
@@ -255,7 +243,7 @@ impl Comparer {
         }
         self.plan.tasks.push(Task {
             seen,
-            known,
+            known: known.map(Box::new),
             same,
             mirror,
             hardlink,
@@ -428,7 +416,7 @@ mod tests {
     }
 
     fn plan(seen: Vec<Seen>, known: Vec<Known>, objects: Vec<MirrorObject>) -> Plan {
-        let mut comparer = Comparer::new(seen, objects, ON);
+        let mut comparer = Comparer::new(seen, objects.into_iter().collect(), ON);
         known.into_iter().for_each(|known| comparer.remember(known));
         comparer.finish()
     }

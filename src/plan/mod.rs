@@ -4,12 +4,14 @@
 mod change;
 mod compare;
 mod decide;
+mod drain;
 mod guard;
 mod history;
 mod keep;
 mod kind;
 mod lifecycle;
 mod night;
+mod objects;
 mod offline;
 mod policy;
 pub mod pull;
@@ -22,7 +24,7 @@ pub use change::{
     ChangeGuard, FLOOR_CHANGE, Look, after_backup, change_refusal, check_change, may_exceed,
     may_overwrite, spread,
 };
-pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, MirrorObject, Plan, Task};
+pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, Plan, Task};
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
 pub use history::{History, MostHistory};
@@ -30,6 +32,7 @@ pub use keep::{Candidate, keep};
 pub use kind::{HEAD, Head, has_known_kind};
 pub use lifecycle::{Harm, drops_old_versions, harm_to_backup, harm_to_mirror};
 pub use night::{NightShare, share_of_night};
+pub use objects::{MirrorObject, MirrorObjects};
 pub use policy::{Role, Scope, b2_commands, policy};
 pub use renew::{Renewable, due_now, renew_due};
 pub use sweep::{GRACE, Naming, Sweep, sweep};

@@ -111,7 +111,7 @@ async fn the_page_leads_from_a_key_and_the_bucket_s_name_to_the_files(store: Tes
     let restored = machine.home().join("restored");
     let output = shell(&machine, look);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(said(&output).contains("files selected: 4; to download and write: 4 (9.0 MiB)"));
+    assert!(said(&output).contains("download  4 files (9.0 MiB)"));
     assert!(!restored.exists());
 
     let output = shell(&machine, restore);

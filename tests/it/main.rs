@@ -35,6 +35,7 @@ mod keys;
 mod layers;
 mod life;
 mod locks;
+mod looking;
 mod main_job;
 mod nightly;
 mod policies;

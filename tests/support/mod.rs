@@ -28,6 +28,7 @@ mod rclone;
 mod running;
 mod servers;
 mod store;
+mod terminal;
 mod tree;
 mod user;
 mod vault;
@@ -46,6 +47,7 @@ pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
 pub(crate) use running::{Running, SLOW};
 pub(crate) use servers::{StoreKind, path_with_public_tools, rclone, tool};
 pub(crate) use store::{Lock, TestStore, stores};
+pub(crate) use terminal::{Shown, on_terminal};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
 pub(crate) use user::User;
 

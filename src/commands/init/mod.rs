@@ -84,17 +84,20 @@ pub async fn init(args: Args, events: Events, stop: Stop) -> Outcome {
     };
     match tested {
         Ok(()) => {
-            events.send(Event::Note(
-                "ready; look at what the first run would do with `tidelock run -n`, then: \
-                 tidelock run"
-                    .to_owned(),
-            ));
-            if interactive {
-                events.send(Event::Note(keys::advice(&settings)));
-            }
+            tell_ready(&settings, interactive, &events);
             Outcome::done(Summary::default())
         }
         Err(error) => Outcome::not_begun(error),
+    }
+}
+
+/// The last words: what to type next, and where the keys belong.
+pub(super) fn tell_ready(settings: &Settings, interactive: bool, events: &Events) {
+    let next =
+        "ready; look at what the first run would do with `tidelock run -n`, then: tidelock run";
+    events.send(Event::Note(next.to_owned()));
+    if interactive {
+        events.send(Event::Note(keys::advice(settings)));
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::client::Client;
 use crate::model::key::{KeyBase, KeyPath};
 use crate::model::{RelPath, Result, StoreResult};
-use crate::plan::MirrorObject;
+use crate::plan::{MirrorObject, MirrorObjects};
 use crate::state::StateHandle;
 use crate::store::{ListRequest, Object, Order};
 use futures::stream::{self, StreamExt};
@@ -19,7 +19,7 @@ const IN_A_RANGE: usize = 8_000;
 #[derive(Debug, Default)]
 pub struct Listing {
     /// Objects that stand for paths, in the order of paths.
-    pub objects: Vec<MirrorObject>,
+    pub objects: MirrorObjects,
     /// Objects of long keys, whose path only the library or the snapshot can tell, by key.
     pub long: HashMap<String, Object>,
     /// Objects that no path stands for.
@@ -42,11 +42,8 @@ impl Listing {
             return Ok(listing.in_order());
         }
         // The store does not begin where it was asked to: page by page, then.
-        listing = Self::default();
-        for object in read_range(client, base.as_str(), whole).await?.objects {
-            listing.take(&base, object);
-        }
-        Ok(listing.in_order())
+        let read = read_range(client, &base, whole).await?;
+        Ok(read.listing.in_order())
     }
 
     /// False where the store's ranges are none.
@@ -57,29 +54,33 @@ impl Listing {
         splits: &[String],
     ) -> StoreResult<bool> {
         let ranges = Range::between(splits);
-        let reads = ranges.map(|range| read_range(client, base.as_str(), range));
+        let reads = ranges.map(|range| read_range(client, base, range));
         let mut reads = stream::iter(reads).buffered(RANGES_AT_A_TIME);
         while let Some(read) = reads.next().await {
             let read = read?;
             if read.begins_too_early {
                 return Ok(false);
             }
-            read.objects
-                .into_iter()
-                .for_each(|object| self.take(base, object));
+            self.append(read.listing);
         }
         Ok(true)
     }
 
     /// Keys are in order; where escapes stand in them, paths may not be.
     fn in_order(mut self) -> Self {
-        self.objects.sort_by(|a, b| a.path.cmp(&b.path));
+        self.objects.sort();
         self
+    }
+
+    fn append(&mut self, other: Self) {
+        self.objects.append(other.objects);
+        self.long.extend(other.long);
+        self.foreign.extend(other.foreign);
     }
 
     fn take(&mut self, base: &KeyBase, object: Object) {
         match base.path_of(&object.key) {
-            Some(KeyPath::Path(path)) => self.objects.push(mirror_object(path, object)),
+            Some(KeyPath::Path(path)) => self.objects.push(&mirror_object(path, object)),
             Some(KeyPath::Long(_)) => {
                 self.long.insert(object.key.clone(), object);
             }
@@ -98,15 +99,12 @@ impl Listing {
         if self.long.is_empty() {
             return;
         }
-        let before = self.objects.len();
         for path in paths {
             if let Some(object) = self.long.remove(&base.key_of(path).key) {
-                self.objects.push(mirror_object(path.clone(), object));
+                self.objects.push(&mirror_object(path.clone(), object));
             }
         }
-        if self.objects.len() > before {
-            self.objects.sort_by(|a, b| a.path.cmp(&b.path));
-        }
+        self.objects.sort();
     }
 }
 
@@ -144,12 +142,13 @@ impl<'a> Range<'a> {
 
 #[derive(Default)]
 struct RangeRead {
-    objects: Vec<Object>,
+    listing: Listing,
     /// The store answered with keys before the range.
     begins_too_early: bool,
 }
 
-async fn read_range(client: &Client, prefix: &str, range: Range<'_>) -> StoreResult<RangeRead> {
+async fn read_range(client: &Client, base: &KeyBase, range: Range<'_>) -> StoreResult<RangeRead> {
+    let prefix = base.as_str();
     let mut order = Order::new(&*client.store, "ListObjectsV2", prefix);
     let mut read = RangeRead::default();
     let mut request = ListRequest {
@@ -171,14 +170,12 @@ async fn read_range(client: &Client, prefix: &str, range: Range<'_>) -> StoreRes
             read.begins_too_early = true;
             return Ok(read);
         }
-        let count = inside.len();
         let is_past = |key: &str| range.until.is_some_and(|until| key > until);
         let ends = inside
             .last()
             .is_some_and(|object| is_past(&object.key) || range.until == Some(object.key.as_str()));
-        read.objects.reserve(count);
-        read.objects
-            .extend(inside.into_iter().filter(|object| !is_past(&object.key)));
+        let inside = inside.into_iter().filter(|object| !is_past(&object.key));
+        inside.for_each(|object| read.listing.take(base, object));
         match next {
             Some(cursor) if !ends => request.cursor = Some(cursor),
             _ => return Ok(read),

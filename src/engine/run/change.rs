@@ -149,7 +149,7 @@ impl Run {
         let changed: Vec<Changed> = changed
             .map(|task| Changed {
                 path: task.seen.path.clone(),
-                before: task.known.as_ref().and_then(|k| k.entry.stored.clone()),
+                before: task.known.as_deref().and_then(|k| k.entry.stored.clone()),
             })
             .collect();
         self.look_at(library, &changed).await
@@ -173,7 +173,7 @@ impl Run {
             ));
         }
         let needed = |task: &&Task| {
-            let known = task.known.as_ref().filter(|_| task.same);
+            let known = task.known.as_deref().filter(|_| task.same);
             known.is_none_or(|known| known.entry.stored.is_none())
         };
         let first: Vec<Task> = tasks.iter().filter(needed).cloned().collect();

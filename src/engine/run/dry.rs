@@ -99,7 +99,7 @@ impl Run {
         let stored = task.same
             && task
                 .known
-                .as_ref()
+                .as_deref()
                 .is_some_and(|k| k.entry.stored.is_some());
         if backs_up && !stored {
             let action = match task.mirror {

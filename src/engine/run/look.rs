@@ -12,7 +12,7 @@ use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, sc
 use crate::model::key::KeyBase;
 use crate::model::{
     Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, RunSettings, StoreError,
-    StoreErrorKind, StoreResult,
+    StoreErrorKind, StoreResult, words,
 };
 use crate::plan::{CompareOptions, Comparer, Extra, MirrorObject, Plan, check_empty};
 use crate::state::View;
@@ -165,15 +165,16 @@ impl Run {
     async fn lacking(&self, sync: &MirrorWriter, listing: &Listing) -> Result<Vec<String>> {
         let mut some = Vec::new();
         let mut count: u64 = 0;
-        let mut listed = listing.objects.iter().map(|object| &object.path).peekable();
+        let mut listed = listing.objects.paths().peekable();
         let mut rows = self.state.rows(View::Merged);
         while let Some(found) = rows.next().await? {
             let entry = found.row.entry;
             if entry.sync_etag.is_none() {
                 continue;
             }
-            while listed.next_if(|path| **path < entry.path).is_some() {}
-            if listed.peek() == Some(&&entry.path) {
+            let path = entry.path.as_bytes();
+            while listed.next_if(|listed| *listed < path).is_some() {}
+            if listed.peek() == Some(&path) {
                 continue;
             }
             let key = sync.key(&entry.path);
@@ -309,14 +310,14 @@ impl Run {
         if known == 0 {
             return Error::Usage(problem.to_string());
         }
-        let renewed = self.tally.renewed.get();
+        let renewed = words::count(self.tally.renewed.get(), "lock", "locks");
         let until = self
             .protected_until()
             .map(|until| format!(", protected until {until:.0}"));
         let problem = problem.to_string();
         let stop = if problem.ends_with('?') { "" } else { "." };
         Error::Refused(format!(
-            "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} locks \
+            "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} \
              renewed{}. Plug it in or correct the library's path, then run the same command again.",
             until.unwrap_or_default()
         ))
@@ -324,10 +325,11 @@ impl Run {
 
     fn emptied(&self, path: &Path, known: u64) -> Error {
         Error::Refused(format!(
-            "the library at {} has no files, and had {known} before: is its disk unplugged? \
+            "the library at {} has no files, and had {} before: is its disk unplugged? \
              Nothing was stored and nothing was deleted. If it is meant to be empty, run again \
              with --allow-empty --max-delete {known}",
-            path.display()
+            path.display(),
+            words::digits(known)
         ))
     }
 }

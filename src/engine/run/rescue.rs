@@ -341,7 +341,7 @@ fn must_rescue(task: &Task) -> bool {
         Mirror::Foreign { .. } => true,
         Mirror::Unknown { size, .. } => *size != task.seen.size,
         Mirror::Holds { .. } => {
-            !task.same && !task.known.as_ref().is_some_and(|known| known.committed)
+            !task.same && !task.known.as_deref().is_some_and(|known| known.committed)
         }
         Mirror::Off | Mirror::Absent | Mirror::Cleared { .. } => false,
     }

@@ -50,7 +50,7 @@ impl Transfer {
         Ok(same_now
             || task.hardlink.is_some()
             || self.may_be_left(task).await?
-            || task.known.as_ref().is_some_and(same_size)
+            || task.known.as_deref().is_some_and(same_size)
             || matches!(&task.mirror, Mirror::Unknown { size, .. } if *size == seen.size)
             || self.memory.is_like(seen.size, seen.mtime).await?)
     }
@@ -161,7 +161,9 @@ impl Transfer {
             Mirror::Off => Ok(None),
             Mirror::Absent => Ok(Some(Condition::IfAbsent)),
             Mirror::Cleared { etag } => Ok(Some(Condition::IfMatch(etag.clone()))),
-            Mirror::Holds { etag } if task.known.as_ref().is_some_and(|known| known.committed) => {
+            Mirror::Holds { etag }
+                if task.known.as_deref().is_some_and(|known| known.committed) =>
+            {
                 Ok(Some(Condition::IfMatch(etag.clone())))
             }
             Mirror::Holds { etag } | Mirror::Unknown { etag, .. } | Mirror::Foreign { etag } => {

@@ -189,7 +189,7 @@ impl Transfer {
         let (task, content) = (placing.task, placing.content);
         let own = task
             .known
-            .as_ref()
+            .as_deref()
             .filter(|known| known.entry.content == Some(content));
         let own = own
             .or(elsewhere.filter(|known| known.entry.path == task.seen.path))
@@ -295,7 +295,7 @@ impl Transfer {
 
     fn sync_view<'a>(&self, placing: &'a Placing<'_>, elsewhere: Option<&Known>) -> SyncView<'a> {
         let task = placing.task;
-        let known = task.known.as_ref();
+        let known = task.known.as_deref();
         let same_content = known.is_some_and(|known| known.entry.content == Some(placing.content));
         let same_time = self.ignore_mtime
             || known.is_some_and(|known| known.entry.mtime == Some(task.seen.mtime));
@@ -365,7 +365,7 @@ impl Transfer {
         let seen = &task.seen;
         let before = task
             .known
-            .as_ref()
+            .as_deref()
             .filter(|known| known.entry.content == Some(*content));
         let kept_time = before
             .filter(|_| self.ignore_mtime)

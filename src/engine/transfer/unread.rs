@@ -13,7 +13,7 @@ impl Transfer {
     /// The file with the content that it is believed to have; none where only reading can tell
     /// what is to be done.
     pub(super) async fn unread<'a>(&self, task: &'a Task) -> Result<Option<Placing<'a>>, Problem> {
-        let known = task.known.as_ref().filter(|_| task.same);
+        let known = task.known.as_deref().filter(|_| task.same);
         let content = match known.and_then(|known| known.entry.content) {
             Some(content) => content,
             None => match self.content_of_first_link(task).await? {
