@@ -244,7 +244,7 @@ async fn a_bucket_alone_is_enough_to_find_the_libraries_in_it(store: TestStore) 
     let (code, said) = say("restore", &format!("{whole}/nothing"), &to);
     assert_eq!(code, Some(2));
     assert!(
-        said.contains("is it the right bucket and prefix?"),
+        said.contains("is it the right bucket and prefix (--backup-to)?"),
         "{said}"
     );
 }

@@ -27,7 +27,13 @@ async fn whole_buckets_may_be_targets(store: TestStore) {
     assert_eq!(keys.len(), files, "{keys:?}");
     assert!(keys.contains(&"names/#1.jpg".to_owned()));
     let vault = job.vault.versions().await;
-    let places = ["files/", "manifests/", "snapshots/", ".tidelock/lease.json"];
+    let places = [
+        "files/",
+        "manifests/",
+        "snapshots/",
+        "pins/",
+        ".tidelock/lease.json",
+    ];
     assert!(
         vault
             .iter()
