@@ -145,6 +145,7 @@ def looking(place):
     place.run("verify")
     place.run("verify", "--read-data")
     place.run("recovery-card")
+    place.run("restore", "--to", "restored", "-n")
     place.run("restore", "--to", "restored")
     place.run("restore", "2024", "--to", "restored")
     place.run("restore", "no/such", "--to", "restored", code=3)

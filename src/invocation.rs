@@ -1,13 +1,17 @@
 //! One invocation: its libraries in turn, and whoever is told how they went.
 
 use crate::signals;
+use jiff::tz::TimeZone;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tidelock::commands::{self, Command, Outcome};
 use tidelock::config::Loaded;
 use tidelock::engine::stop::Stop;
 use tidelock::model::{self, Error, Event, Events, Settings, Summary};
-use tidelock::report::{self, Ending, Metrics, Mode, News, Notifier, Occasion, Reporter};
+use tidelock::report::{
+    self, Ending, Metrics, Mode, News, Notifier, Occasion, Pager, Reporter, Screen,
+};
 use tokio::runtime::Runtime;
 
 /// What still runs in the background when a command has ended gets so long to end too.
@@ -23,7 +27,13 @@ fn workers() -> usize {
 
 /// Runs a command for each library. One that fails does not keep the others from their turn; the
 /// gravest code is the process's.
-pub(crate) fn run(command: Command, all: Vec<Loaded>, mode: Mode, begun: Instant) -> ExitCode {
+pub(crate) fn run(
+    command: Command,
+    all: Vec<Loaded>,
+    mode: Mode,
+    pager: Option<Pager>,
+    begun: Instant,
+) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
         .enable_all()
@@ -50,6 +60,7 @@ pub(crate) fn run(command: Command, all: Vec<Loaded>, mode: Mode, begun: Instant
             tell.metrics_file
                 .filter(|_| command.is_measured() && !dry_run),
         ),
+        screen: Screen::new(&mode, pager.filter(|_| command.is_looking())),
         command,
         mode,
         begun,
@@ -66,6 +77,7 @@ pub(crate) fn run(command: Command, all: Vec<Loaded>, mode: Mode, begun: Instant
 struct Invocation {
     command: Command,
     mode: Mode,
+    screen: Screen,
     begun: Instant,
     runtime: Runtime,
     stop: Stop,
@@ -82,6 +94,7 @@ impl Invocation {
         self.tell(notifier, &ending, text, &events);
         self.runtime.shutdown_timeout(LAST_GRACE);
         reporter.finish(&ending);
+        self.screen.end();
         outcome.exit
     }
 
@@ -103,7 +116,7 @@ impl Invocation {
             whole.add(&ending);
         }
         let (events, receiver) = Events::channel();
-        let reporter = report::start(self.mode, receiver);
+        let reporter = report::start(self.mode, &self.screen, TimeZone::system(), receiver);
         let ending = Ending {
             command: self.command.name(),
             exit: whole.exit,
@@ -116,12 +129,14 @@ impl Invocation {
         self.tell(notifier, &ending, told.join("\n"), &events);
         self.runtime.shutdown_timeout(LAST_GRACE);
         reporter.finish(&ending);
+        self.screen.end();
         whole.exit
     }
 
     fn reporter(&self, loaded: &Loaded) -> (Reporter, Events) {
         let (events, receiver) = Events::channel();
-        let mut reporter = report::start(self.mode, receiver);
+        let zone = TimeZone::system();
+        let mut reporter = report::start(self.mode, &self.screen, zone, receiver);
         // What others print is what they are asked for.
         if matches!(self.command, Command::Run(_)) && !loaded.settings.run.dry_run {
             let title = ["tidelock", self.command.name()].into_iter();
@@ -135,10 +150,17 @@ impl Invocation {
     }
 
     fn dispatch(&self, settings: &Settings, reporter: &Reporter, events: &Events) -> Outcome {
-        let rows = reporter.rows();
+        let (rows, desk) = (reporter.rows(), reporter.desk());
         let (command, stop) = (self.command.clone(), self.stop.clone());
-        let work = commands::dispatch(command, settings, &rows, events.clone(), stop);
-        self.runtime.block_on(work)
+        let work = commands::dispatch(command, settings, (&rows, &desk), events.clone(), stop);
+        // Whatever broke, the summary is due, and the other libraries' turn comes. What a dead run
+        // leaves (a lease, unnamed versions) the next one takes for what it is.
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(work)));
+        ended.unwrap_or_else(|_| {
+            let text = "this is a mistake in Tidelock, told above: please report it; the next run \
+                        goes on where this one ended";
+            Outcome::failed(Error::Failed(text.to_owned()))
+        })
     }
 
     fn ending<'a>(

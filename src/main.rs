@@ -1,22 +1,23 @@
 //! The `tidelock` command.
 
 mod cli;
+mod cores;
 mod invocation;
 mod signals;
 
-use cli::{Invocation, Parsed};
+use cli::{Colour, Invocation, Parsed};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 use tidelock::config::{self, Environment, Loaded};
 use tidelock::model::{self, Error};
-use tidelock::report::{self, Groups, Mode};
+use tidelock::report::{self, Groups, Look, Mode, Pager};
 
 fn main() -> ExitCode {
     let begun = Instant::now();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let colour = colour();
+    let colour = Colour::Auto.on(&std::io::stderr());
     let environment = match Environment::of_process() {
         Ok(environment) => environment,
         Err(error) => {
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
             return ExitCode::from(error.exit_code().code());
         }
     };
+    cores::forbid(&environment);
     let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     match cli::parse(&arguments, &environment, interactive) {
         Ok(Parsed::Text(text)) => {
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
-        Ok(Parsed::Command(invocation)) => start(*invocation, &environment, colour, begun),
+        Ok(Parsed::Command(invocation)) => start(*invocation, &environment, interactive, begun),
         Err(error) => usage(&error, &arguments, begun),
     }
 }
@@ -55,9 +57,10 @@ fn usage(error: &clap::Error, arguments: &[OsString], begun: Instant) -> ExitCod
 fn start(
     invocation: Invocation,
     environment: &Environment,
-    colour: bool,
+    interactive: bool,
     begun: Instant,
 ) -> ExitCode {
+    let colour = invocation.colour.on(&std::io::stderr());
     let filter = environment.get("TIDELOCK_LOG");
     let loaded = report::start_logging(invocation.verbose, filter, colour)
         .map_err(Error::Usage)
@@ -69,10 +72,16 @@ fn start(
         verbose: invocation.verbose,
         terminal: std::io::stderr().is_terminal() && !is_dumb(),
         colour,
+        look: Look::of_stdout(invocation.colour.on(&std::io::stdout())),
+        interactive: interactive && !is_dumb(),
         groups: Groups::detect(|name| environment.get(name)),
     };
+    // Logs would be written across what the pager shows.
+    let pages = invocation.pages && invocation.verbose < 2;
+    let pager = || Pager::of(variable("PAGER").as_deref(), variable("LESS").as_deref());
+    let pager = pages.then(pager).flatten();
     match loaded {
-        Ok(loaded) => invocation::run(invocation.command, loaded, mode, begun),
+        Ok(loaded) => invocation::run(invocation.command, loaded, mode, pager, begun),
         Err(error) => {
             report::print_error(&error.to_string(), colour);
             let exit = error.exit_before_first_write();
@@ -103,10 +112,22 @@ fn asks_for_json(environment: &Environment) -> bool {
     )
 }
 
-/// Whether standard error may be coloured; <https://no-color.org> says how to refuse.
-fn colour() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && !is_dumb() && std::io::stderr().is_terminal()
+impl Colour {
+    /// Whether a stream may be coloured; <https://no-color.org> says how to refuse, and that a flag
+    /// beats it.
+    fn on(self, stream: &impl IsTerminal) -> bool {
+        let refused = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => !refused() && !is_dumb() && stream.is_terminal(),
+        }
+    }
+}
+
+/// As it is set, empty or not.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// A terminal that can neither colour nor move.

@@ -10,6 +10,18 @@ const GUARDS: &str = "Guards and consent";
 const WORK: &str = "Work";
 const OUTPUT: &str = "Settings and output";
 
+/// When to use colours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless the environment asks for none.
+    #[default]
+    Auto,
+    /// Whatever the output is.
+    Always,
+    /// Not at all.
+    Never,
+}
+
 /// Common flags. Values are kept as typed: the configuration reads them, so that a flag, a
 /// variable and a line of the file are checked alike.
 #[derive(Args, Debug)]
@@ -67,7 +79,7 @@ pub(crate) struct Common {
     /// The library is empty on purpose
     #[arg(long, global = true, help_heading = GUARDS)]
     allow_empty: bool,
-    /// Consent to what can't be undone, and to replacing tidelock.toml
+    /// Consent to what can't be undone, to replacing tidelock.toml, and to a large restore
     #[arg(long, global = true, help_heading = GUARDS)]
     yes: bool,
 
@@ -112,6 +124,14 @@ pub(crate) struct Common {
     /// JSON Lines on standard output, the summary last
     #[arg(long, global = true, help_heading = OUTPUT)]
     pub(super) json: bool,
+    /// Colours: auto (on a terminal), always or never
+    #[arg(long, global = true, hide_short_help = true, value_name = "WHEN", value_enum,
+          default_value_t = Colour::Auto, hide_default_value = true,
+          hide_possible_values = true, help_heading = OUTPUT)]
+    pub(super) color: Colour,
+    /// Print long lists without $PAGER
+    #[arg(long, global = true, hide_short_help = true, help_heading = OUTPUT)]
+    pub(super) no_pager: bool,
     /// Print errors and warnings alone
     #[arg(short, long, global = true, help_heading = OUTPUT)]
     pub(super) quiet: bool,

@@ -49,13 +49,16 @@ Examples:
 
 pub(super) const RESTORE: &str = "\
 Takes the newest snapshot that is not suspect, unless --at or --snapshot says otherwise. Files that
-are right already are left alone, so an interrupted restore goes on where it was.
+are right already are left alone, so an interrupted restore goes on where it was. A large restore
+(over 1,000 files, over 10 GiB, or one that replaces a file) asks first, on a terminal; --yes does
+not.
 
 Examples:
   tidelock restore --to ~/restored
   tidelock restore 2024/summer --to ~/restored --at 2026-11-01
   tidelock restore --to ~/restored --at \"3 days ago\" -n
   tidelock restore --to ~/restored --deleted-since 7d
+  tidelock restore --to ~/restored --pick              choose files and folders from a list
   tidelock restore 2024/a.jpg --to ~/restored --version-id ID    ID as `tidelock history` shows it
   tidelock restore --to ~/restored --backup-to s3://my-photos-vault/library   on a new machine
   tidelock restore --to ~/restored --backup-to s3://my-photos-vault           which libraries?
@@ -67,6 +70,8 @@ Examples:
   tidelock snapshots --json | jq -r 'select(.id) | .id'";
 
 pub(super) const LS: &str = "\
+What is longer than the terminal goes through $PAGER, or less; --no-pager prints it.
+
 Examples:
   tidelock ls
   tidelock ls 2024/summer

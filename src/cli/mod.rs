@@ -8,6 +8,7 @@ mod print;
 mod tests;
 
 use clap::{Args, Parser, Subcommand};
+pub(crate) use common::Colour;
 use common::Common;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -182,8 +183,8 @@ struct Restore {
     #[arg(long, value_name = "ID", requires = "paths",
           conflicts_with_all = ["at", "snapshot", "deleted_since"])]
     version_id: Option<String>,
-    /// Choose from a list
-    #[arg(long, hide = true)]
+    /// Choose files and folders from a list, on a terminal
+    #[arg(long, conflicts_with = "version_id")]
     pick: bool,
     /// Ask for the retrieval of archived versions: standard (hours) or bulk (longer, cheaper)
     #[arg(long, value_name = "TIER", value_parser = ["standard", "bulk"])]
@@ -205,6 +206,9 @@ pub(crate) struct Invocation {
     pub(crate) json: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: u8,
+    pub(crate) colour: Colour,
+    /// Long lists may go through a pager.
+    pub(crate) pages: bool,
 }
 
 /// Reads the command line.
@@ -215,6 +219,7 @@ pub(crate) fn parse(
 ) -> Result<Parsed, clap::Error> {
     let Cli { verb, common } = Cli::try_parse_from(arguments)?;
     let (json, quiet, verbose) = (common.json, common.quiet, common.verbose);
+    let (colour, pages) = (common.color, !common.no_pager);
     let (library, extra) = verb.as_ref().map(Verb::settings).unwrap_or_default();
     let mut flags = common.into_flags(library);
     for (id, flag, raw) in extra {
@@ -231,6 +236,8 @@ pub(crate) fn parse(
             json,
             quiet,
             verbose,
+            colour,
+            pages,
         })));
     };
     let command = match verb {
@@ -272,6 +279,8 @@ pub(crate) fn parse(
         json,
         quiet,
         verbose,
+        colour,
+        pages,
     })))
 }
 
@@ -347,7 +356,7 @@ impl Restore {
             deleted_since: self.deleted_since,
             version_id: self.version_id,
             thaw: self.thaw.as_deref().and_then(Tier::parse),
-            not_available: self.pick.then_some("--pick"),
+            pick: self.pick,
         }
     }
 }

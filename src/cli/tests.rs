@@ -28,7 +28,7 @@ fn every_common_flag_is_accepted_by_every_command() {
                   --metrics-file x --endpoint x --path-style --sync-to x --sync-endpoint x \
                   --sync-profile x --sync-region x --backup-to x --backup-endpoint x \
                   --backup-profile x --backup-region x --retention 1d --mode x --exclude x \
-                  --include x --yes --library x";
+                  --include x --yes --library x --color never --no-pager";
     for command in [
         "run",
         "sync",
@@ -137,4 +137,20 @@ fn help_has_examples_and_keeps_quiet_about_what_is_to_come() {
 #[test]
 fn completions_are_made() {
     assert!(print::completions(clap_complete::Shell::Bash).contains("tidelock"));
+}
+
+/// What a command prints is kept at 80 and 40 columns; only what is another program's to read is not.
+#[test]
+fn each_command_has_its_looks_kept() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/commands/snapshots");
+    for sub in print::command().get_subcommands() {
+        let name = sub.get_name();
+        if ["completions", "man", "help"].contains(&name) {
+            continue;
+        }
+        for columns in [80, 40] {
+            let file = format!("{folder}/tidelock__commands__looks__{name}_{columns}.snap");
+            assert!(std::path::Path::new(&file).exists(), "{file}");
+        }
+    }
 }

@@ -5,8 +5,9 @@ use super::reading::Backup;
 use crate::engine::diff::{Change, diff};
 use crate::engine::look;
 use crate::engine::stop::Stop;
-use crate::model::{Entry, Error, Event, Events, Result, Settings, Summary, when};
-use crate::report::{Rows, show_bytes, show_count};
+use crate::model::{Entry, Error, Event, Events, Result, Settings, Summary, when, words};
+use crate::report::tables::Changes;
+use crate::report::{Rows, show_bytes};
 use crate::snapshot::{Select, as_line};
 use jiff::ZonedDateTime;
 use serde::Serialize;
@@ -57,11 +58,12 @@ async fn attempt(
     let second = backup.find(&select(&command.b, now)).await?;
     look::introduce(&first, events);
     look::introduce(&second, events);
+    let table = Changes::new(rows.look());
     let mut counts = [0_u64; 4];
     let mut bytes = 0;
     let (first, second) = (&first.loaded.snapshot, &second.loaded.snapshot);
     diff(&backup.vault, first, second, |change| {
-        let (at, mark, word, entry) = in_words(&change);
+        let (at, word, entry) = in_words(&change);
         counts[at] += 1;
         if matches!(change, Change::Added(_) | Change::Modified(_)) {
             bytes += entry.size();
@@ -70,22 +72,24 @@ async fn attempt(
             change: word,
             entry: as_line(entry),
         };
-        let text = || format!("{mark}  {:>14}  {}", entry.size(), entry.path);
-        rows.row(&row, text) && stop.requested().is_none()
+        rows.lines(&row, || table.row(&change)) && stop.requested().is_none()
     })
     .await?;
     if stop.requested().is_some() {
         return Err(Error::Interrupted);
     }
-    let [added, modified, touched, removed] = counts.map(show_count);
-    events.send(Event::Note(format!(
-        "{} to {}: {added} added, {modified} modified ({} in both), {touched} with another time or \
-         mode, {removed} removed",
-        first.id,
-        second.id,
-        show_bytes(bytes)
-    )));
+    let ids = (first.id.as_str(), second.id.as_str());
+    events.send(Event::Note(closing(ids, counts, bytes)));
     Ok(())
+}
+
+pub(super) fn closing((first, second): (&str, &str), counts: [u64; 4], bytes: u64) -> String {
+    let [added, modified, touched, removed] = counts.map(words::digits);
+    format!(
+        "{first} to {second}: {added} added (+), {modified} modified (M), {} in both; {touched} \
+         with another time or mode (T), {removed} removed (-)",
+        show_bytes(bytes)
+    )
 }
 
 /// A time first: what is no time is an id.
@@ -93,11 +97,11 @@ fn select(text: &str, now: &ZonedDateTime) -> Select {
     when::parse(text, now).map_or_else(|_| Select::id(text), Select::At)
 }
 
-fn in_words(change: &Change) -> (usize, char, &'static str, &Entry) {
+fn in_words(change: &Change) -> (usize, &'static str, &Entry) {
     match change {
-        Change::Added(entry) => (0, '+', "added", entry),
-        Change::Modified(entry) => (1, 'M', "modified", entry),
-        Change::Touched(entry) => (2, 'T', "touched", entry),
-        Change::Removed(entry) => (3, '-', "removed", entry),
+        Change::Added(entry) => (0, "added", entry),
+        Change::Modified(entry) => (1, "modified", entry),
+        Change::Touched(entry) => (2, "touched", entry),
+        Change::Removed(entry) => (3, "removed", entry),
     }
 }

@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::engine::doctor::{Check, Mark, examine};
 use crate::engine::stop::Stop;
-use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary};
+use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, words};
 use crate::report::Rows;
 use serde::Serialize;
 
@@ -26,17 +26,14 @@ pub async fn run(settings: &Settings, rows: &Rows, events: &Events, stop: &Stop)
         ));
     }
     let writes = !settings.run.dry_run;
-    let tell = |check: &Check| {
-        rows.row(&row(check), || line(check));
-    };
+    let tell = |check: &Check| show(check, rows);
     match examine(settings, writes, &tell, stop).await {
         Ok(checks) => {
             if !writes {
                 let text = "a dry run: what can only be seen by writing was not looked at";
                 events.send(Event::Note(text.to_owned()));
             }
-            rows.text(&counted(&checks));
-            conclude(&checks)
+            conclude(&checks, rows)
         }
         Err(error) => Outcome::not_begun(error),
     }
@@ -54,9 +51,9 @@ pub(super) async fn after_init(settings: &Settings, events: &Events, stop: &Stop
         events.send(Event::Warning(told(check)));
     }
     if failed.is_empty() {
-        let count = checks.len();
+        let count = words::count(checks.len() as u64, "check", "checks");
         events.send(Event::Note(format!(
-            "tested  {count} checks, as `tidelock doctor` lists them: all that is needed works"
+            "tested  {count}, as `tidelock doctor` lists them: all that is needed works"
         )));
         return Ok(());
     }
@@ -65,6 +62,10 @@ pub(super) async fn after_init(settings: &Settings, events: &Events, stop: &Stop
         "what was set up does not do what is needed:\n{}",
         told.join("\n")
     )))
+}
+
+pub(super) fn show(check: &Check, rows: &Rows) {
+    rows.row(&row(check), || line(check));
 }
 
 fn row(check: &Check) -> CheckRow<'_> {
@@ -99,13 +100,14 @@ fn counted(checks: &[Check]) -> String {
     let count = |mark| checks.iter().filter(|check| check.mark == mark).count();
     let (warnings, failures) = (count(Mark::Warn), count(Mark::Fail));
     format!(
-        "{} checks: {} ok, {warnings} to be looked at, {failures} failed",
-        checks.len(),
+        "{}: {} ok, {warnings} to be looked at, {failures} failed",
+        words::count(checks.len() as u64, "check", "checks"),
         count(Mark::Ok)
     )
 }
 
-fn conclude(checks: &[Check]) -> Outcome {
+pub(super) fn conclude(checks: &[Check], rows: &Rows) -> Outcome {
+    rows.text(&counted(checks));
     let worst = |exit: ExitCode, check: &Check| exit.and(check.exit);
     let exit = checks.iter().fold(ExitCode::Done, worst);
     let grave = checks.iter().filter(|check| check.exit != ExitCode::Done);

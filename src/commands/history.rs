@@ -2,11 +2,12 @@
 
 use super::Outcome;
 use super::reading::Backup;
-use crate::engine::history::{History, Span, history};
+use crate::engine::history::{History, history};
 use crate::engine::stop::Stop;
 use crate::model::{Event, Events, ExitCode, Failure, Result, Settings, Summary};
 use crate::plan::restore::Selection;
 use crate::report::Rows;
+use crate::report::tables::Spans;
 use crate::snapshot::as_line;
 use jiff::ZonedDateTime;
 use serde::Serialize;
@@ -64,6 +65,7 @@ fn print(
     rows: &Rows,
     events: &Events,
 ) -> Outcome {
+    let mut table = Spans::new(rows.look(), now.time_zone().clone());
     for span in &found.spans {
         let row = Row {
             entry: as_line(&span.entry),
@@ -72,7 +74,7 @@ fn print(
             gone_snapshot: span.gone.as_ref().map(|id| id.as_str()),
             rescued: span.rescued,
         };
-        if !rows.row(&row, || text(span, now)) {
+        if !rows.lines(&row, || table.row(span)) {
             break;
         }
     }
@@ -104,29 +106,4 @@ fn print(
         },
         error: None,
     }
-}
-
-fn text(span: &Span, now: &ZonedDateTime) -> String {
-    let local = |time: crate::model::Time| {
-        let local = time.to_zoned_datetime(now.time_zone().clone());
-        local.strftime("%Y-%m-%d %H:%M:%S").to_string()
-    };
-    let entry = &span.entry;
-    let mtime = entry.mtime.map_or_else(String::new, local);
-    let version = entry.stored.as_ref().map_or("-", |it| &it.version_id);
-    let seen = format!(
-        "{} to {}",
-        local(span.first.time()),
-        local(span.last.time())
-    );
-    let fate = match (&span.gone, span.rescued) {
-        (_, true) => "  rescued from the mirror".to_owned(),
-        (Some(id), false) => format!("  gone in {id}"),
-        (None, false) => String::new(),
-    };
-    format!(
-        "{mtime:19} {:>14}  {version:36}  in snapshots {seen}{fate}  {}",
-        entry.size(),
-        entry.path
-    )
 }

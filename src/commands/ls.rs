@@ -5,10 +5,11 @@ use super::reading::{Backup, Which};
 use crate::engine::look;
 use crate::engine::stop::Stop;
 use crate::model::{
-    Entry, Error, Event, Events, ExitCode, Failure, Kind, RelPath, Result, Settings, Summary,
+    Entry, Error, Event, Events, ExitCode, Failure, RelPath, Result, Settings, Summary,
 };
 use crate::plan::restore::Selection;
 use crate::report::Rows;
+use crate::report::tables::Entries;
 use crate::snapshot::as_line;
 use futures::stream::StreamExt;
 use jiff::ZonedDateTime;
@@ -36,6 +37,7 @@ pub async fn run(
 ) -> Outcome {
     let mut listing = Listing {
         now,
+        table: Entries::new(rows.look(), now.time_zone().clone()),
         rows,
         events,
         exit: ExitCode::Done,
@@ -56,6 +58,7 @@ pub async fn run(
 
 struct Listing<'a> {
     now: &'a ZonedDateTime,
+    table: Entries,
     rows: &'a Rows,
     events: &'a Events,
     exit: ExitCode,
@@ -104,25 +107,7 @@ impl Listing<'_> {
 
     /// False once nobody reads any more.
     fn row(&self, entry: &Entry) -> bool {
-        let text = || {
-            let time = entry.mtime.map_or_else(String::new, |mtime| {
-                let zone = self.now.time_zone().clone();
-                let local = mtime.to_zoned_datetime(zone);
-                local.strftime("%Y-%m-%d %H:%M:%S").to_string()
-            });
-            let size = match entry.kind {
-                Kind::File => entry.size().to_string(),
-                Kind::Dir => "folder".to_owned(),
-                Kind::Symlink => "link".to_owned(),
-                Kind::Special => "special".to_owned(),
-            };
-            let target = entry.target.as_ref().map_or_else(String::new, |target| {
-                format!(" -> {}", String::from_utf8_lossy(target))
-            });
-            let carried = if entry.carried { " (carried)" } else { "" };
-            format!("{time:19} {size:>14} {}{target}{carried}", entry.path)
-        };
-        self.rows.row(&as_line(entry), text)
+        self.rows.lines(&as_line(entry), || self.table.row(entry))
     }
 
     fn fail(&mut self, exit: ExitCode, path: String, message: String) {

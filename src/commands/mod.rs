@@ -20,10 +20,13 @@ pub mod snapshots;
 pub mod status;
 pub mod verify;
 
+#[cfg(test)]
+mod looks;
+
 use crate::config::Needs;
 use crate::engine::stop::Stop;
 use crate::model::{Error, Events, ExitCode, Settings, Summary};
-use crate::report::{Occasion, Rows};
+use crate::report::{Desk, Occasion, Rows};
 use run::Which;
 
 /// What is to be done, with what this command alone takes.
@@ -97,6 +100,14 @@ impl Command {
                 | Self::Verify(_)
                 | Self::Renew
                 | Self::Prune
+        )
+    }
+
+    /// Whether it shows what is stored: a list that may be long, and is read at leisure.
+    pub fn is_looking(&self) -> bool {
+        matches!(
+            self,
+            Self::Snapshots | Self::Ls(_) | Self::History(_) | Self::Diff(_) | Self::Status
         )
     }
 
@@ -183,11 +194,11 @@ impl Outcome {
     }
 }
 
-/// Does it.
+/// Does it; `rows` are printed, at the `desk` a person is asked.
 pub async fn dispatch(
     command: Command,
     settings: &Settings,
-    rows: &Rows,
+    (rows, desk): (&Rows, &Desk),
     events: Events,
     stop: Stop,
 ) -> Outcome {
@@ -195,7 +206,7 @@ pub async fn dispatch(
     match command {
         Command::Overview(args) => overview::run(&args, rows),
         Command::Run(which) => run::run(settings, which, events, stop).await,
-        Command::Restore(args) => restore::run(settings, &args, &now, &events, &stop).await,
+        Command::Restore(args) => restore::run(settings, &args, &now, desk, &events, &stop).await,
         Command::Snapshots => snapshots::run(settings, &now, rows, &events, &stop).await,
         Command::Ls(args) => ls::run(settings, &args, &now, rows, &events, &stop).await,
         Command::Init(args) => init::init(args, events, stop).await,

@@ -2,7 +2,7 @@
 
 use crate::engine::run::forget_lost;
 use crate::engine::verify::Mention;
-use crate::model::{Event, Events, Settings};
+use crate::model::{Event, Events, Settings, words};
 
 /// Notes versions that are gone or damaged, so that the next run stores their contents again. Where
 /// the state is not here, or a run is holding it, the user is told what else helps.
@@ -13,7 +13,12 @@ pub(super) async fn note_lost(settings: &Settings, lost: &[Mention], events: &Ev
     let noted = forget_lost(settings, lost).await;
     events.send(match noted {
         Ok(Some(count)) => Event::Note(format!(
-            "{count} files of the latest snapshot are noted: the next run stores them again"
+            "{} noted: the next run stores again what is lost",
+            words::count(
+                count,
+                "file of the latest snapshot is",
+                "files of the latest snapshot are"
+            )
         )),
         Ok(None) => Event::Note(
             "there is no local state here to note this in: on the machine that has the library, \

@@ -152,11 +152,14 @@ fn next(libraries: &[Row]) -> Vec<String> {
 }
 
 const NOTHING: &str = concat!(
-    "Nothing is set up yet: there is no ./tidelock.toml and no ~/.config/tidelock/tidelock.toml.\n",
+    "Nothing is set up yet: there is no ./tidelock.toml, and no\n",
+    "~/.config/tidelock/tidelock.toml.\n",
     "\n",
     "next\n",
-    "  tidelock init    asks for the library and two buckets, makes them, and writes tidelock.toml\n",
-    "  tidelock restore --to DIR --backup-to s3://BUCKET/PREFIX    on a new machine, from a backup\n",
+    "  tidelock init    asks for the library and two buckets, makes them, and writes\n",
+    "                   tidelock.toml\n",
+    "  tidelock restore --to DIR --backup-to s3://BUCKET/PREFIX\n",
+    "                   on a new machine, from a backup\n",
     "  tidelock --help  all commands"
 );
 

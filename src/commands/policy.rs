@@ -30,7 +30,8 @@ fn print(settings: &Settings, args: &Args, rows: &Rows, events: &Events) -> Resu
     let role = Role::parse(&args.role).ok_or_else(|| {
         let role = &args.role;
         Error::Usage(format!(
-            "there is no role {role:?}: it is writer, reader, pruner or auditor"
+            "there is no role {role:?}: it is writer, reader, pruner or auditor, as in `tidelock \
+                 policy writer`"
         ))
     })?;
     let backup = settings.backup.as_ref();

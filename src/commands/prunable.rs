@@ -3,39 +3,10 @@
 use super::reading::{Backup, backup_settings};
 use crate::engine::prune::{Prune, Pruned};
 use crate::model::key::{KeyBase, KeyPath};
-use crate::model::{Error, Event, Events, Result, Settings, Time};
-use crate::report::{show_bytes, show_count};
+use crate::model::{Error, Event, Events, Result, Settings};
+use crate::report::tables::{Freed, PathHistory, PruneRow};
 use crate::snapshot::layout;
 use jiff::ZonedDateTime;
-use serde::Serialize;
-
-/// What a prune by the keep policy would come to now.
-#[derive(Serialize)]
-pub(super) struct Row {
-    target: &'static str,
-    /// Snapshots that the keep policy lets go.
-    snapshots: u64,
-    now: Freed,
-    later: Freed,
-    /// When the first and the last of the later ones can go.
-    later_from: Option<String>,
-    later_until: Option<String>,
-    /// The files with the most versions and bytes, the most bytes first.
-    most_history: Vec<PathHistory>,
-}
-
-#[derive(Serialize)]
-struct Freed {
-    versions: u64,
-    bytes: u64,
-}
-
-#[derive(Serialize)]
-struct PathHistory {
-    path: String,
-    versions: u64,
-    bytes: u64,
-}
 
 /// A prune that changes nothing. It asks for the lock of each version that no kept snapshot names.
 /// Where nobody can tell (keys that may not see locks, a snapshot that can't be read), a note says why.
@@ -44,7 +15,7 @@ pub(super) async fn prunable(
     settings: &Settings,
     now: &ZonedDateTime,
     events: &Events,
-) -> Result<Option<Row>> {
+) -> Result<Option<PruneRow>> {
     let prune = Prune {
         client: &backup.client(),
         vault: &backup.vault,
@@ -66,7 +37,7 @@ pub(super) async fn prunable(
     }
 }
 
-fn row(pruned: &Pruned, backup: &Backup) -> Row {
+fn row(pruned: &Pruned, backup: &Backup) -> PruneRow {
     let base = KeyBase::new(backup.vault.target().key(layout::FILES));
     let path = |key: &str| match base.path_of(key) {
         Some(KeyPath::Path(path)) => path.to_string(),
@@ -81,48 +52,13 @@ fn row(pruned: &Pruned, backup: &Backup) -> Row {
         versions: it.versions,
         bytes: it.bytes,
     };
-    Row {
+    PruneRow {
         target: "prune",
         snapshots: pruned.dropped.len() as u64,
         now: freed(&pruned.freed),
         later: freed(&pruned.later),
-        later_from: pruned.between.map(|(first, _)| first.to_string()),
-        later_until: pruned.between.map(|(_, last)| last.to_string()),
+        later_from: pruned.between.map(|(first, _)| first),
+        later_until: pruned.between.map(|(_, last)| last),
         most_history: history.collect(),
-    }
-}
-
-impl Row {
-    pub(super) fn text(&self, now: &ZonedDateTime) -> String {
-        let day = |text: &Option<String>| {
-            let time = text.as_ref().and_then(|text| text.parse::<Time>().ok());
-            let local = time.map(|time| time.to_zoned_datetime(now.time_zone().clone()));
-            local.map_or_else(String::new, |it| it.strftime("%Y-%m-%d").to_string())
-        };
-        let mut text = format!(
-            "prune   would drop {} snapshots and free {} versions with {} now",
-            show_count(self.snapshots),
-            show_count(self.now.versions),
-            show_bytes(self.now.bytes)
-        );
-        if self.later.versions > 0 {
-            text.push_str(&format!(
-                ", {} with {} later, from {} to {}",
-                show_count(self.later.versions),
-                show_bytes(self.later.bytes),
-                day(&self.later_from),
-                day(&self.later_until)
-            ));
-        }
-        for (place, one) in self.most_history.iter().enumerate() {
-            text.push_str(if place == 0 { "; most history: " } else { ", " });
-            text.push_str(&format!(
-                "{} ({} versions, {})",
-                crate::report::plain(&one.path),
-                show_count(one.versions),
-                show_bytes(one.bytes)
-            ));
-        }
-        text
     }
 }

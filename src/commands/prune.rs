@@ -7,9 +7,9 @@ use crate::engine::prune::{Freed, Prune, Pruned};
 use crate::engine::run::connect_backup;
 use crate::engine::stop::Stop;
 use crate::model::{
-    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, Time,
+    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, Time, words,
 };
-use crate::report::{show_bytes, show_count};
+use crate::report::show_bytes;
 use jiff::ZonedDateTime;
 
 /// Prunes, under the lease; a dry run goes without.
@@ -61,7 +61,7 @@ async fn attempt(
     Ok(conclude(pruned, client.store.requests()))
 }
 
-fn tell(pruned: &Pruned, now: &ZonedDateTime, dry_run: bool, events: &Events) {
+pub(super) fn tell(pruned: &Pruned, now: &ZonedDateTime, dry_run: bool, events: &Events) {
     let note = |text: String| events.send(Event::Note(text));
     let would = if dry_run { "would be " } else { "" };
     for id in &pruned.dropped {
@@ -69,21 +69,27 @@ fn tell(pruned: &Pruned, now: &ZonedDateTime, dry_run: bool, events: &Events) {
     }
     let Freed { versions, bytes } = pruned.freed;
     note(format!(
-        "{} snapshots {would}dropped, {} kept; {} versions with {} {would}freed now",
-        show_count(pruned.dropped.len() as u64),
-        show_count(pruned.kept as u64),
-        show_count(versions),
+        "{} {would}dropped, {} kept; {} with {} {would}freed now",
+        words::snapshots(pruned.dropped.len() as u64),
+        words::digits(pruned.kept as u64),
+        words::versions(versions),
         show_bytes(bytes),
     ));
+    if pruned.markers > 0 {
+        note(format!(
+            "{} {would}taken away",
+            words::count(pruned.markers, "delete marker", "delete markers")
+        ));
+    }
     if let Some((first, last)) = pruned.between {
         let day = |time: Time| {
             let local = time.to_zoned_datetime(now.time_zone().clone());
             local.strftime("%Y-%m-%d").to_string()
         };
         note(format!(
-            "{} more with {} can go later, when no lock holds them and seven days of grace are \
+            "{} more with {} can go later, when no lock is left and seven days of grace are \
              over: the first on {}, the last on {}, each by the next prune",
-            show_count(pruned.later.versions),
+            words::digits(pruned.later.versions),
             show_bytes(pruned.later.bytes),
             day(first),
             day(last)
@@ -91,7 +97,7 @@ fn tell(pruned: &Pruned, now: &ZonedDateTime, dry_run: bool, events: &Events) {
     }
 }
 
-fn conclude(pruned: Pruned, requests: crate::model::Requests) -> Outcome {
+pub(super) fn conclude(pruned: Pruned, requests: crate::model::Requests) -> Outcome {
     let errors: Vec<Failure> = pruned
         .refused
         .into_iter()
@@ -104,9 +110,9 @@ fn conclude(pruned: Pruned, requests: crate::model::Requests) -> Outcome {
     let count = errors.len() as u64;
     let error = (count > 0).then(|| {
         Error::Partial(format!(
-            "the store refused to delete {} versions; do these credentials have what `tidelock \
-             policy pruner` prints?",
-            show_count(count)
+            "the store refused to delete {}; do these credentials have what `tidelock policy \
+             pruner` prints?",
+            words::versions(count)
         ))
     });
     Outcome {

@@ -50,7 +50,10 @@ async fn attempt(
     stop: &Stop,
 ) -> Result<Ended> {
     let sync = settings.sync.as_ref().ok_or_else(|| {
-        Error::Usage("no sync target: give --sync-to s3://bucket/prefix".to_owned())
+        Error::Usage(
+            "no sync target: give --sync-to s3://bucket/prefix, or [sync] to in tidelock.toml"
+                .to_owned(),
+        )
     })?;
     let client = connect(settings, sync, events, stop).await?;
     let request = Request {

@@ -44,7 +44,7 @@ impl Which {
 /// The backup target's settings.
 pub(super) fn backup_settings(settings: &Settings) -> Result<&BackupSettings> {
     settings.backup.as_ref().ok_or_else(|| {
-        Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
+        Error::Usage("no backup target: give --backup-to s3://bucket/prefix, or [backup] to in tidelock.toml".to_owned())
     })
 }
 

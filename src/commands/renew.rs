@@ -8,9 +8,8 @@ use crate::engine::renewal::{By, Renewal, Request, renew};
 use crate::engine::run::{connect_backup, consent};
 use crate::engine::stop::Stop;
 use crate::model::{
-    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary,
+    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, words,
 };
-use crate::report::show_count;
 
 /// Renews what is due, under the lease.
 pub async fn run(settings: &Settings, events: &Events, stop: &Stop) -> Outcome {
@@ -46,11 +45,15 @@ async fn attempt(settings: &Settings, events: &Events, stop: &Stop) -> Result<Ou
     Ok(conclude(renewed, requests, events))
 }
 
-fn conclude(renewal: Renewal, requests: crate::model::Requests, events: &Events) -> Outcome {
+pub(super) fn conclude(
+    renewal: Renewal,
+    requests: crate::model::Requests,
+    events: &Events,
+) -> Outcome {
     events.send(Event::Note(format!(
-        "{} versions looked at, {} locks extended",
-        show_count(renewal.versions),
-        show_count(renewal.renewed)
+        "{} looked at, {} extended",
+        words::versions(renewal.versions),
+        words::count(renewal.renewed, "lock", "locks")
     )));
     let healed = renewal.lost.iter().filter(|it| it.healed_by.is_some());
     for mention in healed {
@@ -68,8 +71,8 @@ fn conclude(renewal: Renewal, requests: crate::model::Requests, events: &Events)
     let failed = errors.len() as u64;
     let error = (failed > 0).then(|| {
         Error::Damage(format!(
-            "{} things are lost or not locked for long enough; all others are renewed",
-            show_count(failed)
+            "{} lost or not locked for long enough; all others are renewed",
+            words::count(failed, "thing is", "things are")
         ))
     });
     Outcome {

@@ -4,7 +4,8 @@ use super::Outcome;
 use super::reading::Backup;
 use crate::engine::stop::Stop;
 use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary};
-use crate::report::{Rows, show_bytes, show_count};
+use crate::report::Rows;
+use crate::report::tables::Snapshots;
 use crate::snapshot::{Loaded, Snapshot, SnapshotRef};
 use futures::stream::{self, StreamExt};
 use jiff::ZonedDateTime;
@@ -29,6 +30,8 @@ struct Row<'a> {
     files: u64,
     bytes: u64,
     protected_until: String,
+    /// A prune record names it, and it was not pruned.
+    prune_pending: bool,
 }
 
 /// Prints a row for every snapshot, the oldest first.
@@ -66,12 +69,13 @@ async fn print(
 ) -> Result<Vec<Failure>> {
     let backup = Backup::open(settings, stop).await?;
     let vault = &backup.vault;
-    let all = vault.list().await?;
+    let (all, named) = vault.list_marked().await?;
+    let table = Snapshots::new(rows.look(), now.time_zone().clone());
     if all.is_empty() {
         backup.look_deeper().await?;
         events.send(Event::Note(format!("{}: no snapshots", vault.target())));
     } else {
-        rows.text(&line("id", "time", "files", "size", "protected until", ""));
+        rows.head(table.head());
     }
     let load = |at: SnapshotRef| async move { (at.id.clone(), vault.load(&at).await) };
     let mut loaded = pin!(stream::iter(all).map(load).buffered(AHEAD));
@@ -81,8 +85,11 @@ async fn print(
             return Err(Error::Interrupted);
         }
         match loaded {
-            Ok(Loaded { snapshot, .. }) => {
-                if !rows.row(&row(&snapshot), || text(&snapshot, now)) {
+            Ok(Loaded {
+                snapshot, blake3, ..
+            }) => {
+                let pending = named.contains(&(snapshot.id.clone(), blake3));
+                if !rows.lines(&row(&snapshot, pending), || table.row(&snapshot, pending)) {
                     break;
                 }
             }
@@ -101,7 +108,7 @@ async fn print(
     Ok(errors)
 }
 
-fn row(snapshot: &Snapshot) -> Row<'_> {
+fn row(snapshot: &Snapshot, prune_pending: bool) -> Row<'_> {
     Row {
         id: snapshot.id.as_str(),
         time: snapshot.time.to_string(),
@@ -115,30 +122,6 @@ fn row(snapshot: &Snapshot) -> Row<'_> {
         files: snapshot.files,
         bytes: snapshot.bytes,
         protected_until: snapshot.protected_until.to_string(),
+        prune_pending,
     }
-}
-
-fn text(snapshot: &Snapshot, now: &ZonedDateTime) -> String {
-    let local = |time: crate::model::Time, form: &str| {
-        let local = time.to_zoned_datetime(now.time_zone().clone());
-        local.strftime(form).to_string()
-    };
-    let state = match (&snapshot.suspect, snapshot.complete) {
-        (Some(_), _) => "suspect",
-        (None, false) => "incomplete",
-        (None, true) => "",
-    };
-    line(
-        snapshot.id.as_str(),
-        &local(snapshot.time, "%Y-%m-%d %H:%M:%S"),
-        &show_count(snapshot.files),
-        &show_bytes(snapshot.bytes),
-        &local(snapshot.protected_until, "%Y-%m-%d"),
-        state,
-    )
-}
-
-fn line(id: &str, time: &str, files: &str, size: &str, until: &str, state: &str) -> String {
-    let line = format!("{id:25}  {time:19}  {files:>10}  {size:>10}  {until:15}  {state}");
-    line.trim_end().to_owned()
 }

@@ -8,41 +8,13 @@ use crate::engine::status::{Mirrored, Protection, mirrored, protection};
 use crate::engine::stop::Stop;
 use crate::model::{
     BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, StoreErrorKind,
-    Summary, Time,
+    Summary, Time, words,
 };
 use crate::plan::harm_to_backup;
-use crate::report::{Rows, show_bytes, show_count, show_elapsed};
+use crate::report::tables::{BackupRow, SyncRow};
+use crate::report::{Rows, show_elapsed};
 use jiff::ZonedDateTime;
-use serde::Serialize;
 use std::time::Duration;
-
-#[derive(Serialize)]
-struct BackupRow {
-    target: &'static str,
-    place: String,
-    snapshots: u64,
-    id: Option<String>,
-    time: Option<String>,
-    age_seconds: Option<u64>,
-    complete: Option<bool>,
-    suspect: Option<String>,
-    files: u64,
-    bytes: u64,
-    protected_until: Option<String>,
-    at_risk: u64,
-    renewal_requests: u64,
-    round_requests: u64,
-}
-
-#[derive(Serialize)]
-struct SyncRow {
-    target: &'static str,
-    place: String,
-    in_sync: u64,
-    differing: u64,
-    missing: u64,
-    extra: u64,
-}
 
 /// Looks at both targets; writes nothing.
 pub async fn run(
@@ -78,9 +50,10 @@ async fn attempt(
         false => prunable(&backup, settings, now, events).await?,
     };
     let row = backup_row(&kept, &protection, &backup.vault.target().to_string(), time);
-    rows.row(&row, || backup_text(&row, now));
+    let (look, zone) = (rows.look(), now.time_zone());
+    rows.lines(&row, || row.text(look, zone));
     if let Some(prunable) = &prunable {
-        rows.row(prunable, || prunable.text(now));
+        rows.lines(prunable, || prunable.text(look, zone));
     }
     let mut errors = risks(&kept, &protection, time, settings.run.max_age);
     errors.extend(lifecycle(&backup, events).await?);
@@ -91,7 +64,7 @@ async fn attempt(
         let client = backup.mirror(settings, sync, events).await?;
         let found = mirrored(&client, &backup.vault, latest).await?;
         let row = sync_row(found, sync.target.to_string());
-        rows.row(&row, || sync_text(&row));
+        rows.lines(&row, || row.text(look));
     }
     for failure in &errors {
         events.send(Event::Failed(failure.clone()));
@@ -106,7 +79,7 @@ async fn attempt(
     Ok(conclude(errors, summary))
 }
 
-fn conclude(errors: Vec<Failure>, backup: BackupSummary) -> Outcome {
+pub(super) fn conclude(errors: Vec<Failure>, backup: BackupSummary) -> Outcome {
     let risky = !errors.is_empty();
     Outcome {
         exit: if risky {
@@ -136,50 +109,17 @@ fn backup_row(kept: &Kept, protection: &Protection, place: &str, now: Time) -> B
         place: place.to_owned(),
         snapshots: (kept.snapshots.len() + kept.unreadable.len()) as u64,
         id: newest.map(|it| it.id.to_string()),
-        time: newest.map(|it| it.time.to_string()),
+        time: newest.map(|it| it.time),
         age_seconds: age(kept, now).map(|age| age.as_secs()),
         complete: newest.map(|it| it.complete),
         suspect: newest.and_then(|it| it.suspect.clone()),
         files: newest.map_or(0, |it| it.files),
         bytes: newest.map_or(0, |it| it.bytes),
-        protected_until: protection.protected_until.map(|time| time.to_string()),
+        protected_until: protection.protected_until,
         at_risk: protection.at_risk,
         renewal_requests: protection.renewal_requests,
         round_requests: protection.round_requests,
     }
-}
-
-fn backup_text(row: &BackupRow, now: &ZonedDateTime) -> String {
-    let Some(id) = &row.id else {
-        return format!("{}: no snapshots yet", row.place);
-    };
-    let until = row
-        .protected_until
-        .as_ref()
-        .and_then(|text| text.parse::<Time>().ok());
-    let until = until.map_or_else(
-        || "nothing is known of its locks".to_owned(),
-        |until| {
-            let local = until.to_zoned_datetime(now.time_zone().clone());
-            format!("protected until {}", local.strftime("%Y-%m-%d %H:%M"))
-        },
-    );
-    let age = show_elapsed(Duration::from_secs(row.age_seconds.unwrap_or_default()));
-    let state = match (&row.suspect, row.complete) {
-        (Some(_), _) => ", suspect",
-        (None, Some(false)) => ", incomplete",
-        _ => "",
-    };
-    format!(
-        "backup  {}: {} snapshots, the newest {id} ({age} old{state}), {} files, {}, {until}; the \
-         next run renews up to {} locks, a whole round takes up to {} requests",
-        row.place,
-        show_count(row.snapshots),
-        show_count(row.files),
-        show_bytes(row.bytes),
-        show_count(row.renewal_requests),
-        show_count(row.round_requests),
-    )
 }
 
 fn sync_row(found: Mirrored, place: String) -> SyncRow {
@@ -191,18 +131,6 @@ fn sync_row(found: Mirrored, place: String) -> SyncRow {
         missing: found.missing,
         extra: found.extra,
     }
-}
-
-fn sync_text(row: &SyncRow) -> String {
-    format!(
-        "sync    {}: {} files as in the newest snapshot, {} differ, {} are missing, {} objects are \
-         not in it",
-        row.place,
-        show_count(row.in_sync),
-        show_count(row.differing),
-        show_count(row.missing),
-        show_count(row.extra)
-    )
 }
 
 /// Rules by which the bucket itself would expire or archive what snapshots need. Not every key may
@@ -259,9 +187,8 @@ fn risks(kept: &Kept, protection: &Protection, now: Time, max_age: Duration) -> 
         risk(format!("snapshot {id}"), format!("suspect: {why}"));
     }
     if protection.at_risk > 0 {
-        let count = show_count(protection.at_risk);
-        let message =
-            format!("the locks of up to {count} entries have run out: run `tidelock renew`");
+        let count = words::count(protection.at_risk, "entry", "entries");
+        let message = format!("locks of up to {count} have run out: run `tidelock renew`");
         risk("locks".to_owned(), message);
     }
     risks

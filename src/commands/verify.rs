@@ -6,9 +6,10 @@ use super::reading::{Backup, backup_settings};
 use crate::engine::stop::Stop;
 use crate::engine::verify::{Damage, Request, Verified, verify};
 use crate::model::{
-    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary,
+    BackupSummary, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, words,
 };
-use crate::report::{Rows, show_bytes, show_count};
+use crate::report::tables::Verdicts;
+use crate::report::{Rows, show_bytes};
 use crate::snapshot::{Loaded, as_line};
 use serde::Serialize;
 
@@ -98,7 +99,7 @@ fn percent(text: &str) -> Result<f64> {
         })
 }
 
-fn print(verified: &Verified, rows: &Rows) {
+pub(super) fn print(verified: &Verified, rows: &Rows) {
     for damage in &verified.damage {
         let row = DamageRow {
             entry: damage.entry.as_deref().map(as_line),
@@ -112,9 +113,12 @@ fn print(verified: &Verified, rows: &Rows) {
             return;
         }
     }
+    let table = Verdicts::new(rows.look());
     for loaded in &verified.kept.snapshots {
         let row = snapshot_row(verified, loaded);
-        if !rows.row(&row, || snapshot_text(&row)) {
+        let (problems, healed) = (row.problems as u64, row.healed as u64);
+        let text = || table.row(row.id, (row.files, row.bytes), problems, healed);
+        if !rows.lines(&row, text) {
             return;
         }
     }
@@ -125,7 +129,10 @@ fn text(damage: &Damage) -> String {
     let named = match ids.as_slice() {
         [] => String::new(),
         [one] => format!(" (snapshot {one})"),
-        [first, .., last] => format!(" ({} snapshots, {first} to {last})", ids.len()),
+        [first, .., last] => format!(
+            " ({}, {first} to {last})",
+            words::snapshots(ids.len() as u64)
+        ),
     };
     let (word, healed) = match &damage.healed_by {
         None => ("DAMAGE", String::new()),
@@ -159,48 +166,34 @@ fn snapshot_row<'a>(verified: &Verified, loaded: &'a Loaded) -> SnapshotRow<'a> 
     }
 }
 
-fn snapshot_text(row: &SnapshotRow<'_>) -> String {
-    let state = match (row.problems, row.healed) {
-        (0, 0) => "can be restored".to_owned(),
-        (0, healed) => format!("can be restored, {} healed", show_count(healed as u64)),
-        (problems, _) => format!("{} problems", show_count(problems as u64)),
-    };
-    format!(
-        "{}  {:>10} files  {:>10}  {state}",
-        row.id,
-        show_count(row.files),
-        show_bytes(row.bytes)
-    )
-}
-
-fn tell(verified: &Verified, events: &Events) {
+pub(super) fn tell(verified: &Verified, events: &Events) {
     let mut said = format!(
-        "{} snapshots, {} versions looked at",
-        show_count(verified.kept.snapshots.len() as u64),
-        show_count(verified.versions)
+        "{}, {} looked at",
+        words::snapshots(verified.kept.snapshots.len() as u64),
+        words::versions(verified.versions)
     );
     let (count, bytes) = verified.read;
     if count > 0 {
-        let (count, bytes) = (show_count(count), show_bytes(bytes));
+        let (count, bytes) = (words::digits(count), show_bytes(bytes));
         said.push_str(&format!(", {count} of them read ({bytes})"));
     }
     events.send(Event::Note(said));
     if verified.archived > 0 {
         events.send(Event::Note(format!(
-            "{} versions are in an archive class: there, locked and of the right size, but their \
-             bytes can only be read after a retrieval",
-            show_count(verified.archived)
+            "{} in an archive class: there, locked and of the right size, but the bytes can only \
+             be read after a retrieval",
+            words::count(verified.archived, "version is", "versions are")
         )));
     }
     if verified.due > 0 {
         events.send(Event::Note(format!(
-            "{} locks are due for renewal: the next run extends them",
-            show_count(verified.due)
+            "{} due for renewal: the next run sees to it",
+            words::count(verified.due, "lock is", "locks are")
         )));
     }
 }
 
-fn conclude(verified: &Verified, requests: crate::model::Requests) -> Outcome {
+pub(super) fn conclude(verified: &Verified, requests: crate::model::Requests) -> Outcome {
     let failure = |damage: &Damage| Failure {
         path: damage.path.clone(),
         stage: "verify",
@@ -224,9 +217,9 @@ fn conclude(verified: &Verified, requests: crate::model::Requests) -> Outcome {
     let damaged = summary.errors.len() as u64;
     let error = (damaged > 0).then(|| {
         Error::Damage(format!(
-            "{} things are damaged or at risk; the next run stores again what the library still \
-             has, `tidelock renew` brings locks back",
-            show_count(damaged)
+            "{} damaged or at risk{}",
+            words::count(damaged, "thing is", "things are"),
+            advice(verified)
         ))
     });
     Outcome {
@@ -238,6 +231,34 @@ fn conclude(verified: &Verified, requests: crate::model::Requests) -> Outcome {
         summary,
         error,
     }
+}
+
+/// What mends what was found.
+fn advice(verified: &Verified) -> String {
+    let mut said = String::new();
+    for (problems, what) in [
+        (
+            &["gone", "size", "checksum", "bytes", "manifest"][..],
+            "the next run stores again what the library still has",
+        ),
+        (&["lock"], "`tidelock renew` brings locks back"),
+        (
+            &["delete_marker", "foreign_version"],
+            "`tidelock prune`, with the pruner's key, takes away what covers a key once it is a \
+             week old and no lock holds it, an administrator at once",
+        ),
+        (
+            &["snapshot", "chain", "refused"],
+            "nobody can make good a snapshot that is missing or forged; an administrator can \
+             delete a forged one",
+        ),
+    ] {
+        if verified.unhealed().any(|it| problems.contains(&it.problem)) {
+            said.push_str("; ");
+            said.push_str(what);
+        }
+    }
+    said
 }
 
 #[cfg(test)]

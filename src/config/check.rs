@@ -25,7 +25,7 @@ fn check_locks(backup: &BackupSettings, values: &Values) -> Result<()> {
     };
     if backup.retention > LONGEST_RETENTION {
         return Err(Error::Usage(format!(
-            "{} = {} is longer than the 36500 days that S3 allows",
+            "{} = {} is longer than the 36500 days that S3 allows: set less",
             place("backup.retention"),
             show_duration(backup.retention)
         )));
@@ -59,7 +59,7 @@ fn check_overlap(settings: &Settings, values: &Values) -> Result<()> {
     }
     Err(Error::Usage(format!(
         "the targets overlap: {} (sync) and {} (backup) would hold the same keys, so that one \
-         would destroy the other; give each a bucket of its own",
+         would destroy the other; give each a bucket of its own (--sync-to, --backup-to)",
         sync.target, backup.target
     )))
 }

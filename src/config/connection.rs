@@ -67,7 +67,7 @@ fn check(values: &Values, side: &str, connection: &Connection) -> Result<()> {
         && !path.is_file()
     {
         return Err(Error::Usage(format!(
-            "{side}.ca_cert: there is no file {}",
+            "{side}.ca_cert: there is no file {}; name the authority's PEM file, or leave ca_cert out",
             path.display()
         )));
     }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const OTHERS: &[&str] = &[
     "TIDELOCK_CONFIG",
     "TIDELOCK_LOG",
+    "TIDELOCK_CORE_DUMPS",
     "TIDELOCK_LIBRARY",
     "TIDELOCK_SYNC_ACCESS_KEY_ID",
     "TIDELOCK_SYNC_SECRET_ACCESS_KEY",

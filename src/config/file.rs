@@ -46,7 +46,8 @@ pub(super) fn locate(named: Option<&Path>, environment: &Environment) -> Option<
 pub(super) fn read(path: &Path, environment: &Environment) -> Result<Contents> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Error::Usage(format!(
-            "the configuration file {} can't be read: {error}",
+            "the configuration file {} can't be read: {error}; correct it, or name another with \
+                 --config FILE",
             path.display()
         ))
     })?;

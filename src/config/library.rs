@@ -97,6 +97,7 @@ fn no_such(selector: &OsStr, contents: &Contents) -> Error {
     let names = names(contents);
     let hint = match super::suggest(&shown, names.iter().copied()) {
         Some(near) => format!("did you mean {near:?}?"),
+        None if names.is_empty() => "name a folder that is there, or set [library] path".to_owned(),
         None => format!("the configuration file has {}", names.join(", ")),
     };
     Error::Usage(format!(

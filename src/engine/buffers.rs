@@ -1,17 +1,13 @@
 //! The bound on memory for file contents, and buffers that are used again.
-//!
-//! Large buffers that come and go leave an allocator's heap full of holes, and each new one costs a
-//! page fault for every 4 KiB of it. So those of parts are kept and filled anew.
 
+use crate::store::{Idle, KEPT_FROM};
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory is counted in units of this many bytes.
 const UNIT: u64 = 4096;
 
-/// Smaller buffers are the allocator's own business.
-const KEPT_FROM: usize = 1 << 20;
 /// A buffer for larger pieces than this is allocated as it is asked for.
 const ROUNDED_UP_TO: u64 = 8 << 20;
 /// Of the budget, one part in so many is for idle buffers.
@@ -33,68 +29,7 @@ fn rounded(bytes: u64) -> u64 {
 pub struct Buffers {
     units: Arc<Semaphore>,
     total: u32,
-    idle: Arc<Idle>,
-}
-
-/// Buffers that wait to be used again.
-struct Idle {
-    /// Bytes that they may have together.
-    most: usize,
-    buffers: Mutex<Vec<Vec<u8>>>,
-}
-
-impl Idle {
-    fn take(&self, len: usize) -> Vec<u8> {
-        let mut buffer = self.fitting(len).unwrap_or_else(|| {
-            let capacity = usize::try_from(rounded(len as u64));
-            Vec::with_capacity(capacity.unwrap_or(len))
-        });
-        buffer.resize(len, 0);
-        buffer
-    }
-
-    fn fitting(&self, len: usize) -> Option<Vec<u8>> {
-        if len < KEPT_FROM {
-            return None;
-        }
-        let mut buffers = self.lock();
-        let fits = |buffer: &Vec<u8>| buffer.capacity() >= len;
-        let at = buffers.iter().position(fits)?;
-        Some(buffers.swap_remove(at))
-    }
-
-    fn put(&self, buffer: Vec<u8>) {
-        if buffer.capacity() < KEPT_FROM {
-            return;
-        }
-        let mut buffers = self.lock();
-        let held: usize = buffers.iter().map(Vec::capacity).sum();
-        if held + buffer.capacity() <= self.most {
-            buffers.push(buffer);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A buffer that goes back when the last of its bytes are dropped.
-struct Kept {
-    bytes: Vec<u8>,
-    idle: Arc<Idle>,
-}
-
-impl AsRef<[u8]> for Kept {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.idle.put(std::mem::take(&mut self.bytes));
-    }
+    idle: Idle,
 }
 
 /// A share of the budget, given back on drop.
@@ -108,14 +43,10 @@ impl Buffers {
         // Tokio's semaphore allows 2^61 permits, `acquire_many` 2^32: 16 TiB of buffers.
         let total = u32::try_from((bytes / UNIT).max(1)).unwrap_or(u32::MAX);
         let most = u64::from(total / IDLE_SHARE) * UNIT;
-        let idle = Idle {
-            most: usize::try_from(most).unwrap_or(usize::MAX),
-            buffers: Mutex::default(),
-        };
         Self {
             units: Arc::new(Semaphore::new((total - total / IDLE_SHARE) as usize)),
             total,
-            idle: Arc::new(idle),
+            idle: Idle::new(usize::try_from(most).unwrap_or(usize::MAX)),
         }
     }
 
@@ -129,12 +60,11 @@ impl Buffers {
         len: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
     ) -> Result<Bytes, E> {
-        let mut kept = Kept {
-            bytes: self.idle.take(len),
-            idle: Arc::clone(&self.idle),
-        };
-        fill(&mut kept.bytes)?;
-        Ok(Bytes::from_owner(kept))
+        let room = usize::try_from(rounded(len as u64)).unwrap_or(len);
+        let mut kept = self.idle.take(len, room);
+        kept.resize(len, 0);
+        fill(&mut kept)?;
+        Ok(kept.freeze())
     }
 
     /// Waits for a share of `bytes`. Who asks for more than the whole budget gets all of it, so
@@ -189,7 +119,7 @@ mod tests {
         let many: Vec<_> = (0..6).map(|_| filled(&buffers, 8 << 20, 0)).collect();
         drop(many);
         drop(filled(&buffers, 100, 0));
-        assert_eq!(buffers.idle.lock().len(), 1);
+        assert_eq!(buffers.idle.count(), 1);
     }
 
     #[tokio::test]

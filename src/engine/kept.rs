@@ -8,7 +8,7 @@ use crate::snapshot::{
 };
 use futures::stream::{self, Stream, StreamExt};
 use jiff::tz::TimeZone;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub struct Kept {
     pub unreadable: Vec<Unreadable>,
     /// What prune records explain.
     pub dropped: Vec<Dropped>,
-    /// Snapshots that records name although no prune drops them; they count as kept.
+    /// Snapshots that records name although they were not pruned; they count as kept.
     pub overruled: Vec<SnapshotId>,
     /// The prune records.
     pub prunes: Vec<Stored>,
@@ -68,7 +68,7 @@ impl Kept {
     /// # Errors
     /// The store's. A snapshot that can't be read is told in [`Kept::unreadable`].
     pub async fn read(vault: &Vault, now: Time, retention: Duration) -> Result<Self> {
-        let all = vault.list_all();
+        let all = vault.list_every();
         Self::fold(vault, all, now, retention, false).await
     }
 
@@ -86,8 +86,8 @@ impl Kept {
     ) -> Result<Self> {
         let all = async {
             match listed {
-                Some(all) => Ok(all),
-                None => vault.list_all().await,
+                Some(all) => Ok((all, Vec::new())),
+                None => vault.list_every().await,
             }
         };
         Self::fold(vault, all, now, retention, true).await
@@ -95,16 +95,21 @@ impl Kept {
 
     async fn fold(
         vault: &Vault,
-        all: impl Future<Output = Result<Vec<SnapshotRef>>>,
+        all: impl Future<Output = Result<(Vec<SnapshotRef>, Vec<SnapshotRef>)>>,
         now: Time,
         retention: Duration,
         slim: bool,
     ) -> Result<Self> {
         let ledger = read_ledger(vault, now, retention);
         let records = read_prune_records(vault);
-        let (all, ledger, records) = futures::future::try_join3(all, ledger, records).await?;
+        let ((all, ahead), ledger, records) =
+            futures::future::try_join3(all, ledger, records).await?;
         let prunes = records.iter().map(|record| record.stored.clone()).collect();
-        let dropped: Vec<Dropped> = records.into_iter().flat_map(|it| it.dropped).collect();
+        let (mut dropped, mut pending) = (Vec::<Dropped>::new(), HashSet::new());
+        for record in records {
+            dropped.extend(record.dropped);
+            pending.extend(record.pending.into_iter().map(|it| (it.id, it.blake3)));
+        }
         let ids = dropped.iter().map(|it| it.id.clone()).collect();
         let stays = vault.never_dropped(&all, &ids).await?;
         // One that a record tells other bytes of is no dropped one: it is forged, and the chain
@@ -115,7 +120,8 @@ impl Kept {
             dropped.iter().any(is_it)
         };
         let mut overruled = Vec::new();
-        let (mut snapshots, mut unreadable) = (Vec::<Loaded>::new(), Vec::new());
+        let mut snapshots = Vec::<Loaded>::new();
+        let mut unreadable: Vec<Unreadable> = ahead.into_iter().map(of_a_time_to_come).collect();
         let mut claims = Claims::new(retention);
         let mut named = Named::default();
         let mut loads = pin!(load_all(vault, all));
@@ -123,7 +129,7 @@ impl Kept {
             match loaded {
                 Ok(loaded) if is_named(&loaded) && !stays.contains(&id) => {}
                 Ok(loaded) => {
-                    if is_named(&loaded) {
+                    if is_named(&loaded) || pending.contains(&(id.clone(), loaded.blake3)) {
                         overruled.push(id);
                     }
                     claims.add_snapshot(&loaded);
@@ -173,6 +179,9 @@ impl Kept {
         });
         let overruled = self.overruled.iter().cloned();
         findings.extend(overruled.map(|id| Finding::Overruled { id }));
+        let backdated = self.snapshots.iter().filter(|it| it.at.is_backdated());
+        let ids = backdated.map(|loaded| loaded.snapshot.id.clone());
+        findings.extend(ids.map(|id| Finding::Backdated { id }));
         findings
     }
 
@@ -214,12 +223,22 @@ impl Kept {
     }
 }
 
+fn of_a_time_to_come(at: SnapshotRef) -> Unreadable {
+    let why = format!(
+        "{}: it was written at {}, long before the time in its name, so it is forged; no command \
+         takes it for a snapshot",
+        at.key, at.last_modified
+    );
+    (at.id, Error::Damage(why))
+}
+
 /// A snapshot as the keep policy sees it.
 pub fn candidate(loaded: &Loaded) -> Candidate {
     Candidate {
         time: loaded.snapshot.time,
         complete: loaded.snapshot.complete,
         suspect: loaded.snapshot.suspect.is_some(),
+        backdated: loaded.at.is_backdated(),
     }
 }
 

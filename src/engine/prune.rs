@@ -1,11 +1,12 @@
 //! Dropping snapshots by the keep policy, and the versions that nobody needs and no lock holds.
 //!
-//! A dropped snapshot is one that a prune record names: from then on no reader sees it, and its
-//! locks are not renewed. What only it had goes later, when its lock and the days of grace are
-//! over, by whichever prune comes then. So nothing here depends on having been here before, and an
-//! interrupted prune is gone on with by the next.
+//! A dropped snapshot is one that a prune record names and whose pin is gone: from then on no
+//! reader sees it, and its locks are not renewed. What only it had goes later, when its lock and the
+//! days of grace are over, by whichever prune comes then. So nothing here depends on having been here
+//! before, and an interrupted prune is gone on with by the next.
 
 mod named;
+mod pins;
 
 use crate::engine::client::Client;
 use crate::engine::kept::candidate;
@@ -20,8 +21,8 @@ use crate::snapshot::{
 use crate::store::{ListRequest, Version};
 use futures::stream::{self, StreamExt};
 use jiff::tz::TimeZone;
-use named::Names;
-use std::collections::HashMap;
+use named::{Names, stronger};
+use std::collections::{HashMap, HashSet};
 
 /// What a prune does, or would do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -38,6 +39,8 @@ pub struct Pruned {
     pub between: Option<(Time, Time)>,
     /// The files with the most versions and bytes, as they were listed, before anything went.
     pub history: Vec<History>,
+    /// Delete markers that were taken away.
+    pub markers: u64,
     /// Versions that the store refused to delete although their lock is over, e.g. for a legal
     /// hold; their keys and why.
     pub refused: Vec<(String, String)>,
@@ -85,7 +88,13 @@ impl Prune<'_> {
     /// that nobody can say what it needs: nothing is deleted then.
     pub async fn run(&self, check: impl AsyncFn() -> Result<()>) -> Result<Pruned> {
         let now = self.client.call(|store| store.now()).await?;
-        let graces = graces(read_prune_records(self.vault).await?);
+        let records = read_prune_records(self.vault).await?;
+        let pending: HashSet<_> = records
+            .iter()
+            .flat_map(|it| &it.pending)
+            .map(name)
+            .collect();
+        let graces = graces(records);
         let all = self.load(&graces).await?;
         let stays = self.decide(&all)?;
         let end = now.checked_add(GRACE).unwrap_or(Time::MAX);
@@ -93,18 +102,19 @@ impl Prune<'_> {
         let newest = all.last().map(|loaded| loaded.snapshot.id.clone());
         for (loaded, stays) in all.into_iter().zip(stays) {
             let id = &loaded.snapshot.id;
-            let recorded = graces.get(&(id.clone(), loaded.blake3)).copied();
+            let named = (id.clone(), loaded.blake3);
+            if stays && (pending.contains(&named) || graces.contains_key(&named)) {
+                self.events.send(Event::Warning(format!(
+                    "a prune record names snapshot {id}, which the keep policy keeps: the policy \
+                     was another then, or the record is forged. What it needs stays"
+                )));
+            }
+            let recorded = graces.get(&named).copied();
             match recorded.filter(|_| Some(id) != newest.as_ref()) {
                 None if stays => stay.push(loaded),
                 None => go.push(loaded),
-                // Who can write can forge a record: it never takes what the policy keeps.
-                Some(_) if stays => {
-                    self.events.send(Event::Warning(format!(
-                        "a prune record names snapshot {id}, which the keep policy keeps: the \
-                         policy was another then, or the record is forged. What it needs stays"
-                    )));
-                    gone.push((loaded, end));
-                }
+                // A record never takes what the policy keeps.
+                Some(_) if stays => gone.push((loaded, end)),
                 Some(grace) => gone.push((loaded, grace)),
             }
         }
@@ -128,6 +138,11 @@ impl Prune<'_> {
             kept: stay.len(),
             ..Pruned::default()
         };
+        let unpinned = go.iter().chain(gone.iter().map(|(loaded, _)| loaded));
+        let unpinned = unpinned.map(|it| it.snapshot.id.clone()).collect();
+        let pinned = stay.iter().map(|it| it.snapshot.id.clone()).collect();
+        check().await?;
+        pruned.refused = self.unpin(&unpinned, &pinned, now).await?;
         for folder in [
             layout::SNAPSHOTS,
             layout::MANIFESTS,
@@ -215,10 +230,9 @@ impl Prune<'_> {
             for version in page.items.iter().filter(|it| !it.delete_marker) {
                 most.add(&version.key, version.size);
             }
-            let versions = page.items.into_iter().filter(|it| !it.delete_marker);
-            let mut swept = stream::iter(versions)
+            let mut swept = stream::iter(page.items)
                 .map(|version| async move {
-                    let verdict = self.judge(&version, names, now).await;
+                    let verdict = self.judge_named(&version, names, now).await;
                     (version, verdict)
                 })
                 .buffered(self.transfers);
@@ -236,17 +250,41 @@ impl Prune<'_> {
         Ok(())
     }
 
-    /// Deletes a version if it can go. A version whose lock holds is not asked for twice.
-    async fn judge(&self, version: &Version, names: &Names, now: Time) -> Result<Ended> {
+    /// As [`Prune::judge`]. A version that only its key speaks for is a chunk's other copy where
+    /// it has had a lock, as all that Tidelock writes; else it is a stranger's, over the chunk.
+    async fn judge_named(&self, version: &Version, names: &Names, now: Time) -> Result<Ended> {
         let naming = names.of(version);
+        if naming == Naming::Nobody
+            && names.of_key(version) != Naming::Nobody
+            && !version.delete_marker
+            && self.lock_of(version).await?.is_some()
+        {
+            let naming = stronger(naming, names.of_key(version));
+            return self.judge(version, naming, now).await;
+        }
+        self.judge(version, naming, now).await
+    }
+
+    /// The end of its lock; none where it has none, or is gone.
+    async fn lock_of(&self, version: &Version) -> Result<Option<Time>> {
+        let (key, id) = (&version.key, &version.version_id);
+        match self.client.call(|store| store.retention(key, id)).await {
+            Ok(lock) => Ok(lock.map(|lock| lock.until)),
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes a version, or a delete marker, if it can go. A version whose lock holds is not asked
+    /// for twice.
+    async fn judge(&self, version: &Version, naming: Naming, now: Time) -> Result<Ended> {
         if naming == Naming::Kept {
             return Ok(Ended::Kept);
         }
         let (key, id) = (&version.key, &version.version_id);
-        let locked = match self.client.call(|store| store.retention(key, id)).await {
-            Ok(lock) => lock.map(|lock| lock.until),
-            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(Ended::Kept),
-            Err(error) => return Err(error.into()),
+        let locked = match version.delete_marker {
+            true => None,
+            false => self.lock_of(version).await?,
         };
         match sweep(naming, version.last_modified, locked, now) {
             Sweep::Keep => Ok(Ended::Kept),
@@ -269,6 +307,8 @@ impl Prune<'_> {
     fn note(&self, version: &Version, ended: Ended, pruned: &mut Pruned) {
         match ended {
             Ended::Kept => {}
+            Ended::Later(_) if version.delete_marker => {}
+            Ended::Gone if version.delete_marker => pruned.markers += 1,
             Ended::Later(then) => {
                 pruned.later.add(version);
                 let (first, last) = pruned.between.unwrap_or((then, then));
@@ -293,12 +333,16 @@ impl Prune<'_> {
 /// bytes of a snapshot is about none.
 type Graces = HashMap<(SnapshotId, Blake3), Time>;
 
+fn name(dropped: &Dropped) -> (SnapshotId, Blake3) {
+    (dropped.id.clone(), dropped.blake3)
+}
+
 fn graces(records: Vec<PruneRecord>) -> Graces {
     let mut graces = Graces::new();
     for record in records {
         let end = record.at.checked_add(GRACE).unwrap_or(Time::MAX);
-        for dropped in record.dropped {
-            let grace = graces.entry((dropped.id, dropped.blake3)).or_insert(end);
+        for dropped in &record.dropped {
+            let grace = graces.entry(name(dropped)).or_insert(end);
             *grace = end.max(*grace);
         }
     }

@@ -7,7 +7,7 @@
 
 use super::kept::VersionName;
 use crate::model::archive::{Archive, Tier};
-use crate::model::{Error, StoreError, StoreResult, Stored, Time};
+use crate::model::{Error, StoreError, StoreResult, Stored, Time, words};
 use crate::store::Store;
 use bytesize::ByteSize;
 use std::collections::{BTreeMap, HashMap};
@@ -127,9 +127,9 @@ impl Thaw {
         }
         if let Some(refusal) = &log.refusal {
             said.push(format!(
-                "{} of the retrievals that are needed were refused, the first with: {refusal}; the \
-                 key needs s3:RestoreObject, see `tidelock policy reader`",
-                log.refused
+                "{} refused, the first with: {refusal}; the key needs s3:RestoreObject, see \
+                 `tidelock policy reader`",
+                words::count(log.refused, "retrieval was", "retrievals were")
             ));
         }
         if log.coming.is_empty() {
@@ -152,12 +152,16 @@ fn count(groups: &BTreeMap<Archive, Group>) -> String {
         bytes += group.bytes;
         classes.push(format!("{} {}", archive.name(), group.versions));
     }
-    let plural = if versions == 1 { "" } else { "s" };
     format!(
-        "{versions} version{plural} ({}; {})",
+        "{} ({}; {})",
+        words::versions(versions),
         ByteSize(bytes),
         classes.join(", ")
     )
+}
+
+fn versions(groups: &BTreeMap<Archive, Group>) -> u64 {
+    groups.values().map(|group| group.versions).sum()
 }
 
 fn hours(groups: &BTreeMap<Archive, Group>, tier: Tier) -> u32 {
@@ -166,9 +170,15 @@ fn hours(groups: &BTreeMap<Archive, Group>, tier: Tier) -> u32 {
 }
 
 fn left(groups: &BTreeMap<Archive, Group>) -> String {
+    let (are, they) = match versions(groups) {
+        1 => ("is", "it is safe, but must be retrieved (thawed) before it"),
+        _ => (
+            "are",
+            "they are safe, but must be retrieved (thawed) before they",
+        ),
+    };
     format!(
-        "{} are in an archive storage class: they are safe, but must be retrieved (thawed) before \
-         they can be read. Run the same command with --thaw=standard (ready within {} hours) or \
+        "{} {are} in an archive storage class: {they} can be read. Run the same command with --thaw=standard (ready within {} hours) or \
          --thaw=bulk (within {} hours, cheaper) to ask for that",
         count(groups),
         hours(groups, Tier::Standard),
@@ -181,8 +191,9 @@ fn coming(groups: &BTreeMap<Archive, Group>, tier: Option<Tier>, now: Time) -> S
     let longest = hours(groups, tier.unwrap_or(Tier::Bulk));
     let ready = now.checked_add(Duration::from_secs(u64::from(longest) * 3_600));
     let ready = ready.unwrap_or(now).strftime("%Y-%m-%d %H:%M UTC");
+    let are = if versions(groups) == 1 { "is" } else { "are" };
     format!(
-        "{} are being retrieved from the archive, usually within {longest} hours: run the same \
+        "{} {are} being retrieved from the archive, usually within {longest} hours: run the same \
          command again after {ready}. Each can then be read for {DAYS} days",
         count(groups)
     )

@@ -11,13 +11,11 @@ use crate::model::{
     Stored, Time,
     key::{KeyBase, PATH_METADATA},
 };
+use crate::plan::forecast::SAMPLE;
 use crate::store::{Attributes, Complete, Condition, Put, Written};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-
-/// Of the versions written in one way, the lock of the first is read back, then of every so many.
-const SAMPLE: u64 = 32;
 
 /// A version and how long its lock holds at least.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -320,7 +318,7 @@ impl Versions {
             let bucket = &self.client.target.bucket;
             return Err(Error::Refused(format!(
                 "s3://{bucket} gave no version id for {key}: its versioning is off or suspended; \
-                 enable versioning on the bucket"
+                 enable versioning on the bucket, which `tidelock init` does too"
             )));
         };
         let stored = Stored {
@@ -455,7 +453,7 @@ impl Versions {
     fn not_kept(&self, stored: &Stored) -> Error {
         Error::Refused(format!(
             "s3://{} did not keep the lock of {} (version {}): no snapshot is committed; check \
-             that object lock is enabled on the bucket and that the credentials may set retention",
+             that object lock is enabled on the bucket and that the credentials may set retention, as `tidelock doctor` does",
             self.client.target.bucket, stored.key, stored.version_id
         ))
     }

@@ -1,7 +1,7 @@
 //! Names of one folder that some file systems can't tell apart. Both are kept; the user is told,
 //! because a restore onto such a disk can't have both.
 
-use crate::model::RelPath;
+use crate::model::{RelPath, words};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -31,7 +31,10 @@ pub(crate) fn notes<'a>(paths: impl Iterator<Item = &'a RelPath>) -> Vec<String>
     }
     notes.sort_unstable();
     if more > 0 {
-        notes.push(format!("and {more} more pairs of such names"));
+        notes.push(format!(
+            "and {} of such names",
+            words::count(more as u64, "more pair", "more pairs")
+        ));
     }
     notes
 }

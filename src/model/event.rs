@@ -1,6 +1,6 @@
 //! What happens during a command, for whoever shows it.
 
-use crate::model::RelPath;
+use crate::model::{Preview, RelPath};
 use std::collections::BTreeMap;
 
 /// One of the two targets.
@@ -140,6 +140,8 @@ pub enum Event {
     },
     /// A file is finished for both targets.
     FileDone,
+    /// What a restore would come to.
+    Preview(Box<Preview>),
     /// Something that people should know, short of an error.
     Note(String),
     /// Something that may need attention.

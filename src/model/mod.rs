@@ -7,9 +7,11 @@ mod error;
 pub mod etag;
 mod event;
 mod exit;
+mod forecast;
 pub mod key;
 pub(crate) mod killpoint;
 mod path;
+mod preview;
 mod retention;
 mod settings;
 pub mod subtree;
@@ -17,13 +19,16 @@ mod summary;
 mod target;
 pub mod time;
 pub mod when;
+pub mod words;
 
 pub use checksum::{Blake3, Content, Crc64};
 pub use entry::{Entry, Identity, Kind, Seen, Stored};
 pub use error::{Error, Result, StoreError, StoreErrorKind, StoreResult};
 pub use event::{Action, Event, Events, Failure, Requests, Side};
 pub use exit::ExitCode;
+pub use forecast::{Cost, Expected, Forecast, Locks};
 pub use path::RelPath;
+pub use preview::{Archived, InArchive, Preview};
 pub use retention::{Mode, Retention};
 pub use settings::{
     BackupSettings, CloudFiles, Connection, KeepPolicy, Keys, LibrarySettings, Limit, MtimePolicy,

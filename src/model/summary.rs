@@ -1,6 +1,6 @@
 //! The closing summary: the JSON contract as plain data.
 
-use crate::model::{Failure, Requests, Time};
+use crate::model::{Failure, Forecast, Requests, Time};
 
 /// What the library gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct BackupSummary {
 }
 
 /// The whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// Absent where no library was scanned.
     pub library: Option<LibrarySummary>,
@@ -80,6 +80,8 @@ pub struct Summary {
     pub restore: Option<RestoreSummary>,
     /// Absent where nothing was pulled.
     pub pull: Option<PullSummary>,
+    /// What a run would do; a dry run's alone.
+    pub forecast: Option<Forecast>,
     /// Why new content was sent to both targets, where it was.
     pub twice: Option<String>,
     /// Everything that went wrong, by name.

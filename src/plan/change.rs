@@ -1,7 +1,7 @@
 //! Is this a night's work, or ransomware's? Two looks: at how much of the library has other
 //! content than before, and at what the changed files are by now.
 
-use crate::model::{Entry, Error, Limit};
+use crate::model::{Entry, Error, Limit, words};
 use crate::plan::guard::allowed;
 use crate::plan::{Known, Mirror, Task};
 
@@ -73,17 +73,20 @@ pub fn check_change(guard: &ChangeGuard) -> Option<String> {
         ..
     } = guard;
     let limit = allowed(guard.limit, *total, FLOOR_CHANGE);
+    let have = if *changed == 1 { "has" } else { "have" };
     if *changed > limit {
         return Some(format!(
-            "{changed} of {total} files have other content than before, more than the {limit} \
-             that max_change allows"
+            "{} of {} {have} other content than before, more than the {} that max_change allows",
+            words::digits(*changed),
+            words::files(*total),
+            words::digits(limit),
         ));
     }
     if look.is_all_over() && !guard.overridden {
         return Some(format!(
-            "{} of {} changed files that were looked at are no longer of the type that they were \
-             of",
-            look.lost, look.files
+            "of {} looked at, {} no longer of the former type",
+            words::count(look.files, "changed file", "changed files"),
+            words::count(look.lost, "is", "are")
         ));
     }
     None

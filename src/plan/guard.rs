@@ -1,6 +1,6 @@
 //! No deletes on doubt.
 
-use crate::model::Limit;
+use crate::model::{Limit, words};
 
 /// `max_delete` never refuses fewer deletes than this, so that small libraries can be used.
 pub const FLOOR_DELETE: u64 = 10;
@@ -66,19 +66,17 @@ pub fn check_deletes(guard: &DeleteGuard) -> DeleteVerdict {
     let deletes = guard.deletes;
     if guard.first_run && !guard.overridden {
         let why = format!(
-            "this is the first run into that prefix, and {deletes} {} there that the library \
-             does not have",
-            if deletes == 1 {
-                "object is"
-            } else {
-                "objects are"
-            }
+            "this is the first run into that prefix, and {} there that the library does not have",
+            words::count(deletes, "object is", "objects are")
         );
         return DeleteVerdict::Refused { why, override_flag };
     }
     let limit = allowed(guard.limit, guard.total, FLOOR_DELETE);
     if deletes > limit {
-        let why = format!("{deletes} deletes are more than the {limit} that max_delete allows");
+        let why = format!(
+            "{} more than the {limit} that max_delete allows",
+            words::count(deletes, "delete is", "deletes are")
+        );
         return DeleteVerdict::Refused { why, override_flag };
     }
     DeleteVerdict::Allowed

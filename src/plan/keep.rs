@@ -21,13 +21,15 @@ pub struct Candidate {
     pub complete: bool,
     /// It looks like the work of ransomware.
     pub suspect: bool,
+    /// It was written long after `time`: whoever can write can forge one for any past day.
+    pub backdated: bool,
 }
 
 /// Decides for each snapshot, the oldest first, whether it stays.
 ///
 /// Beside what the policy keeps, the newest stays, since the next one is made from it, and the
 /// newest that is complete and not suspect. A checkpoint goes once a later snapshot is there,
-/// which holds all that it held.
+/// which holds all that it held; so does a backdated one, and neither takes another's place.
 ///
 /// # Errors
 /// Why the policy can't be obeyed: it keeps nothing, or `within` is no span.
@@ -39,11 +41,11 @@ pub fn keep(
     if is_empty(policy) {
         return Err("the keep policy keeps no snapshot at all".to_owned());
     }
-    let whole = |one: &Candidate| one.complete && !one.suspect;
+    let whole = |one: &Candidate| one.complete && !one.suspect && !one.backdated;
     let newest_whole = snapshots.iter().rposition(whole);
     let newest = snapshots.len().checked_sub(1);
     let counted: Vec<usize> = (0..snapshots.len())
-        .filter(|&index| !is_checkpoint(snapshots, index))
+        .filter(|&index| !snapshots[index].backdated && !is_checkpoint(snapshots, index))
         .collect();
     let times: Vec<ZonedDateTime> = counted
         .iter()
@@ -160,6 +162,7 @@ mod tests {
             time: format!("{time}Z").parse().expect(time),
             complete: true,
             suspect: false,
+            backdated: false,
         }
     }
 
@@ -316,6 +319,35 @@ mod tests {
         };
         // 4 was followed within the hour, 2 a day later, 7 by nothing.
         assert_eq!(kept(&nights, &policy), [0, 1, 2, 3, 5, 6, 7]);
+    }
+
+    /// Whoever can write could otherwise have the pruner drop every true night of the past.
+    #[test]
+    fn f56_backdated_snapshots_take_no_other_s_place() {
+        let mut nights = all(&NIGHTS);
+        let forged = nights.clone().into_iter().map(|night| Candidate {
+            time: night.time + std::time::Duration::from_secs(60),
+            backdated: true,
+            ..night
+        });
+        nights = nights
+            .iter()
+            .copied()
+            .zip(forged)
+            .flat_map(|(a, b)| [a, b])
+            .collect();
+        // The newest of all is a true one.
+        nights.pop();
+        let policy = KeepPolicy {
+            last: 2,
+            daily: 3,
+            monthly: 9,
+            within: Some("1y".to_owned()),
+            ..KeepPolicy::default()
+        };
+        let honest = kept(&all(&NIGHTS), &policy);
+        let doubled: Vec<_> = honest.iter().map(|index| index * 2).collect();
+        assert_eq!(kept(&nights, &policy), doubled);
     }
 
     #[test]

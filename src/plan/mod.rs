@@ -5,6 +5,7 @@ mod change;
 mod compare;
 mod decide;
 mod drain;
+pub mod forecast;
 mod guard;
 mod history;
 mod keep;

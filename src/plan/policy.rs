@@ -74,6 +74,16 @@ fn sync(role: Role, target: &Target, statements: &mut Vec<Value>) {
     statements.push(allow("SyncObjects", &objects, &[below(target, "")]));
 }
 
+/// What a night writes on the backup target.
+const WRITTEN: [&str; 6] = [
+    "files/",
+    "manifests/",
+    "snapshots/",
+    "locks/",
+    "pins/",
+    ".tidelock/",
+];
+
 fn backup(role: Role, target: &Target, mode: Mode, longest: Duration, statements: &mut Vec<Value>) {
     let mut bucket = vec![
         "s3:GetBucketLocation",
@@ -108,9 +118,10 @@ fn backup(role: Role, target: &Target, mode: Mode, longest: Duration, statements
     match role {
         Role::Reader | Role::Auditor => {}
         Role::Writer => {
-            let all = [below(target, "")];
-            statements.push(allow("BackupWrite", &write, &all));
-            statements.extend(lock(&all, mode, longest));
+            // Not below `prunes/`: what was pruned is the pruner's to say.
+            let own = WRITTEN.map(|folder| below(target, folder));
+            statements.push(allow("BackupWrite", &write, &own));
+            statements.extend(lock(&[below(target, "")], mode, longest));
         }
         Role::Pruner => {
             let own = [below(target, "prunes/"), below(target, ".tidelock/")];
@@ -118,7 +129,7 @@ fn backup(role: Role, target: &Target, mode: Mode, longest: Duration, statements
             statements.extend(lock(&own, mode, longest));
             // MinIO asks for DeleteObject, AWS for DeleteObjectVersion.
             let delete = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
-            let data = ["files/", "manifests/", "snapshots/", "locks/"];
+            let data = ["files/", "manifests/", "snapshots/", "locks/", "pins/"];
             let mut folders = data.map(|folder| below(target, folder)).to_vec();
             // What `doctor` had to leave.
             folders.push(below(target, ".tidelock/doctor-"));
@@ -256,6 +267,7 @@ mod tests {
         );
         assert!(!deletes(Role::Pruner).contains("photos"));
         assert!(!deletes(Role::Pruner).contains("prunes"));
+        assert!(deletes(Role::Pruner).contains("/pins/*"));
         assert_eq!(deletes(Role::Reader), "");
         assert_eq!(deletes(Role::Auditor), "");
     }

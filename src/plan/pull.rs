@@ -4,7 +4,7 @@
 //! The mirror's version gets the name, as with other services that have one true copy; what was
 //! edited here is moved beside it, whole, and nothing of it is ever rewritten or removed.
 
-use crate::model::{Identity, RelPath, Time};
+use crate::model::{Identity, RelPath, Time, words};
 use crate::plan::{DeleteGuard, DeleteVerdict, check_deletes};
 use crate::state::Pulled;
 
@@ -167,11 +167,10 @@ fn is_same(base: &Pulled, remote: &Remote) -> bool {
 pub fn check_trash(guard: &DeleteGuard) -> DeleteVerdict {
     match check_deletes(guard) {
         DeleteVerdict::Refused { override_flag, .. } if guard.first_run && !guard.overridden => {
-            let deletes = guard.deletes;
             let why = format!(
-                "no pull into this folder has come to its end yet, and {deletes} {} there that \
-                 the mirror does not have any more",
-                if deletes == 1 { "file is" } else { "files are" }
+                "no pull into this folder has come to its end yet, and {} there that the mirror \
+                 does not have any more",
+                words::count(guard.deletes, "file is", "files are")
             );
             DeleteVerdict::Refused { why, override_flag }
         }

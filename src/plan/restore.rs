@@ -30,7 +30,8 @@ impl Selection {
             }
             let path = RelPath::from_untrusted(path).map_err(|why| {
                 Error::Usage(format!(
-                    "{:?} {why}: paths are relative to the library's root",
+                    "{:?} {why}: paths are relative to the library's root, as `tidelock ls` \
+             prints them",
                     String::from_utf8_lossy(given)
                 ))
             })?;

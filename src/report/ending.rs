@@ -29,6 +29,7 @@ static NOTHING: Summary = Summary {
     backup: None,
     restore: None,
     pull: None,
+    forecast: None,
     twice: None,
     errors: Vec::new(),
 };

@@ -1,11 +1,17 @@
 //! Lines for people.
 
+use super::Mode;
 use super::ending::Ending;
-use super::text::{paint, plain, plain_lines, show_bytes, show_count, show_elapsed, show_files};
+use super::forecast::forecast_lines;
+use super::look::{Look, Tone};
+use super::preview;
+use super::table::labelled;
+use super::text::{paint, plain, plain_lines, show_bytes, show_day, show_elapsed};
 use crate::model::{
     Action, BackupSummary, Event, ExitCode, Failure, LibrarySummary, PullSummary, RestoreSummary,
-    Side, SyncSummary, Time,
+    Side, SyncSummary, words,
 };
+use jiff::tz::TimeZone;
 
 /// Where a line goes.
 pub(super) enum Line {
@@ -14,12 +20,20 @@ pub(super) enum Line {
 }
 
 /// An event's line, as far as it has one.
-pub(super) fn event(event: &Event, verbose: bool, quiet: bool, colour: bool) -> Option<Line> {
+pub(super) fn event(event: &Event, mode: &Mode) -> Option<Line> {
+    let Mode {
+        quiet,
+        verbose,
+        colour,
+        look,
+        ..
+    } = *mode;
     match event {
-        Event::File { planned, .. } if (verbose || *planned) && !quiet => {
+        Event::File { planned, .. } if (verbose > 0 || *planned) && !quiet => {
             Some(Line::Out(file(event)))
         }
         Event::Note(message) if !quiet => Some(Line::Out(plain_lines(message).into_owned())),
+        Event::Preview(found) if !quiet => Some(Line::Out(preview::lines(found, look).join("\n"))),
         Event::Warning(message) => Some(Line::Err(format!(
             "{} {}",
             paint("warning:", "33", colour),
@@ -81,8 +95,9 @@ fn file(event: &Event) -> String {
 /// So many failures are named once more at the end.
 const NAMED: usize = 3;
 
-/// The closing summary: what was done, what is protected, what needs attention.
-pub(super) fn summary(ending: &Ending<'_>) -> Vec<String> {
+/// The closing summary: what was done, what is protected, what needs attention. Lines that are
+/// wider than the terminal go on below their text.
+pub(super) fn summary(ending: &Ending<'_>, look: Look, zone: &TimeZone) -> Vec<String> {
     let Ending {
         summary,
         libraries,
@@ -92,48 +107,51 @@ pub(super) fn summary(ending: &Ending<'_>) -> Vec<String> {
     if !libraries.is_empty() {
         return several(ending);
     }
-    let mut lines = Vec::new();
-    if let Some(part) = &summary.library {
-        lines.push(format!("library   {}", library(part)));
-    }
-    // A target that was only looked at (a dry run, a restore, a refusal) has nothing to tell.
-    if let Some(line) = summary.sync.as_ref().and_then(sync) {
-        lines.push(format!("sync      {line}"));
-    }
+    let mut parts: Vec<(&str, Option<String>)> = vec![
+        ("library", summary.library.as_ref().map(library)),
+        // A target that was only looked at (a dry run, a restore, a refusal) has nothing to tell.
+        ("sync", summary.sync.as_ref().and_then(sync)),
+    ];
     if let Some(part) = &summary.backup {
-        lines.extend(backup(part).map(|line| format!("backup    {line}")));
         let twice = summary.twice.as_deref();
-        lines.extend(twice.map(|why| format!("          sent to each target: {}", plain(why))));
-        lines.extend(snapshot(part));
+        let twice = twice.map(|why| format!("sent to each target: {}", plain(why)));
+        parts.extend([
+            ("backup", backup(part)),
+            ("", twice),
+            ("snapshot", snapshot(part, zone)),
+        ]);
     }
-    if let Some(part) = &summary.restore {
-        lines.push(format!("restored  {}", restore(part)));
-    }
-    if let Some(part) = &summary.pull {
-        lines.push(format!("pulled    {}", pull(part)));
-    }
+    parts.push(("restored", summary.restore.as_ref().map(restore)));
+    parts.push(("pulled", summary.pull.as_ref().map(pull)));
+    let said = |(label, text): (&str, Option<String>)| {
+        text.map(|text| labelled(label, &text, Tone::Plain, look))
+    };
+    let mut lines: Vec<String> = parts.into_iter().filter_map(said).flatten().collect();
+    lines.extend(summary.forecast.iter().flat_map(forecast_lines));
     if lines.is_empty() {
         return lines;
     }
-    lines.extend(attention(&summary.errors));
-    lines.push(format!(
-        "{} in {}",
-        how(exit, summary.restore.is_some()),
-        show_elapsed(ending.elapsed)
+    let attention = attention(&summary.errors).into_iter();
+    lines.extend(attention.flat_map(|text| labelled("attention", &text, Tone::Bad, look)));
+    let how = how(exit, summary.restore.is_some());
+    let tone = if exit == ExitCode::Done {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    lines.push(tone.paint(
+        &format!("{how} in {}", show_elapsed(ending.elapsed)),
+        look.colour,
     ));
     lines
 }
 
 /// The first failures by name; where many scrolled by, their number.
 fn attention(errors: &[Failure]) -> Vec<String> {
-    let mut lines: Vec<String> = errors
-        .iter()
-        .take(NAMED)
-        .map(|failure| format!("attention {}", named(failure)))
-        .collect();
+    let mut lines: Vec<String> = errors.iter().take(NAMED).map(named).collect();
     let more = errors.len().saturating_sub(NAMED) as u64;
     if more > 0 {
-        lines.push(format!("attention {} more, named above", show_count(more)));
+        lines.push(format!("{} more, named above", words::digits(more)));
     }
     lines
 }
@@ -155,8 +173,8 @@ fn several(ending: &Ending<'_>) -> Vec<String> {
         lines.push(format!("{:width$}  {how}{code}", plain(name)));
     }
     lines.push(format!(
-        "{} libraries in {}",
-        show_count(ending.libraries.len() as u64),
+        "{} in {}",
+        words::count(ending.libraries.len() as u64, "library", "libraries"),
         show_elapsed(ending.elapsed)
     ));
     lines
@@ -184,7 +202,7 @@ fn counts(always: &str, counts: &[(u64, &str)]) -> String {
     }
     for (count, word) in counts {
         if *count > 0 {
-            parts.push(format!("{} {word}", show_count(*count)));
+            parts.push(format!("{} {word}", words::digits(*count)));
         }
     }
     parts.join(", ")
@@ -194,12 +212,12 @@ fn sent(files: u64, bytes: u64) -> String {
     if files == 0 {
         "nothing uploaded".to_owned()
     } else {
-        format!("{} uploaded ({})", show_count(files), show_bytes(bytes))
+        format!("{} uploaded ({})", words::digits(files), show_bytes(bytes))
     }
 }
 
 fn library(part: &LibrarySummary) -> String {
-    let seen = format!("{}, {}", show_files(part.files), show_bytes(part.bytes));
+    let seen = format!("{}, {}", words::files(part.files), show_bytes(part.bytes));
     let mut line = counts(
         &seen,
         &[(part.skipped, "skipped"), (part.failed, "not readable")],
@@ -207,7 +225,7 @@ fn library(part: &LibrarySummary) -> String {
     if part.hashed > 0 {
         line.push_str(&format!(
             "; {} read ({})",
-            show_count(part.hashed),
+            words::digits(part.hashed),
             show_bytes(part.bytes_read)
         ));
     }
@@ -235,7 +253,14 @@ fn backup(part: &BackupSummary) -> Option<String> {
             (part.copied, "copied"),
             (part.referenced, "referenced"),
             (part.unchanged, "unchanged"),
-            (part.renewed, "locks renewed"),
+            (
+                part.renewed,
+                if part.renewed == 1 {
+                    "lock renewed"
+                } else {
+                    "locks renewed"
+                },
+            ),
             (part.failed, "failed"),
             (part.at_risk, "at risk: locked for too short a time"),
         ],
@@ -248,10 +273,10 @@ fn work(uploaded: u64, bytes: u64, rest: &[(u64, &str)]) -> Option<String> {
         .then(|| counts(&sent(uploaded, bytes), rest))
 }
 
-fn snapshot(part: &BackupSummary) -> Option<String> {
+fn snapshot(part: &BackupSummary, zone: &TimeZone) -> Option<String> {
     let id = part.snapshot.as_ref()?;
     let locked = match part.protected_until {
-        Some(until) => format!(", protected until {}", date(until)),
+        Some(until) => format!(", protected until {}", show_day(until, zone)),
         None => String::new(),
     };
     let prunable = match part.prunable {
@@ -259,21 +284,16 @@ fn snapshot(part: &BackupSummary) -> Option<String> {
         1 => "; prune could drop 1 older one: see tidelock status".to_owned(),
         count => format!(
             "; prune could drop {} older ones: see tidelock status",
-            show_count(count)
+            words::digits(count)
         ),
     };
-    Some(format!("snapshot  {}{locked}{prunable}", plain(id)))
-}
-
-/// The day, in UTC as everything that is stored.
-fn date(time: Time) -> String {
-    time.strftime("%Y-%m-%d").to_string()
+    Some(format!("{id}{locked}{prunable}"))
 }
 
 fn pull(part: &PullSummary) -> String {
     let fetched = format!(
         "{} ({} downloaded)",
-        show_files(part.downloaded),
+        words::files(part.downloaded),
         show_bytes(part.bytes_downloaded)
     );
     counts(
@@ -296,7 +316,7 @@ fn restore(part: &RestoreSummary) -> String {
     };
     let fetched = format!(
         "{} ({} downloaded)",
-        show_files(part.files),
+        words::files(part.files),
         show_bytes(part.bytes_downloaded)
     );
     let line = counts(

@@ -1,10 +1,11 @@
 //! Events and the summary as JSON Lines. Scripts rely on these names for good.
 
 use super::ending::Ending;
+use super::forecast::ForecastPart;
 use super::progress::Progress;
 use crate::model::{
-    BackupSummary, Event, ExitCode, Failure, LibrarySummary, PullSummary, RelPath, RestoreSummary,
-    SyncSummary, Time,
+    Archived, BackupSummary, Event, ExitCode, Failure, InArchive, LibrarySummary, Preview,
+    PullSummary, RelPath, RestoreSummary, SyncSummary, Time,
 };
 use data_encoding::BASE64;
 use serde::Serialize;
@@ -29,6 +30,7 @@ pub(super) fn event(event: &Event) -> Option<String> {
             size: *size,
             planned: *planned,
         },
+        Event::Preview(preview) => Line::Preview(PreviewLine::of(preview)),
         Event::Note(message) => Line::Note { message },
         Event::Warning(message) => Line::Warning { message },
         Event::Failed(failure) => Line::Error(FailureLine::of(failure)),
@@ -78,6 +80,7 @@ pub(super) fn summary(ending: &Ending<'_>) -> String {
         backup: summary.backup.as_ref().map(BackupPart::of),
         restore: summary.restore.as_ref().map(RestorePart::of),
         pull: summary.pull.as_ref().map(PullPart::of),
+        forecast: summary.forecast.as_ref().map(ForecastPart::of),
         errors: failures.iter().map(FailureLine::of).collect(),
     })
 }
@@ -129,6 +132,7 @@ enum Line<'a> {
         backup_bytes_done: u64,
         in_flight: Vec<InFlight>,
     },
+    Preview(PreviewLine<'a>),
     Note {
         message: &'a str,
     },
@@ -136,6 +140,68 @@ enum Line<'a> {
         message: &'a str,
     },
     Error(FailureLine<'a>),
+}
+
+#[derive(Serialize)]
+struct PreviewLine<'a> {
+    to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<&'a str>,
+    files: u64,
+    others: u64,
+    fetch_files: u64,
+    fetch_bytes: u64,
+    replaced: u64,
+    right: u64,
+    compared: u64,
+    refused: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_bytes: Option<u64>,
+    /// Absent where nobody looked, or the store did not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archived: Option<Vec<ArchivedLine>>,
+}
+
+#[derive(Serialize)]
+struct ArchivedLine {
+    class: &'static str,
+    coming: bool,
+    versions: u64,
+    bytes: u64,
+}
+
+impl<'a> PreviewLine<'a> {
+    fn of(preview: &'a Preview) -> Self {
+        let archived = match &preview.archive {
+            InArchive::Known(groups) => Some(groups.iter().map(ArchivedLine::of).collect()),
+            InArchive::NotAsked | InArchive::Unknown(_) => None,
+        };
+        Self {
+            to: preview.to.to_string_lossy().into_owned(),
+            snapshot: preview.snapshot.as_deref(),
+            files: preview.files,
+            others: preview.others,
+            fetch_files: preview.fetch_files,
+            fetch_bytes: preview.fetch_bytes,
+            replaced: preview.replaced,
+            right: preview.right,
+            compared: preview.compared,
+            refused: preview.refused,
+            free_bytes: preview.free_bytes,
+            archived,
+        }
+    }
+}
+
+impl ArchivedLine {
+    fn of(group: &Archived) -> Self {
+        Self {
+            class: group.archive.name(),
+            coming: group.coming,
+            versions: group.versions,
+            bytes: group.bytes,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -190,6 +256,8 @@ struct SummaryLine<'a> {
     restore: Option<RestorePart<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pull: Option<PullPart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<ForecastPart<'a>>,
     errors: Vec<FailureLine<'a>>,
 }
 

@@ -26,7 +26,7 @@ pub fn start_logging(verbose: u8, filter: Option<&str>, colour: bool) -> Result<
         Some(text) => EnvFilter::builder()
             .parse(text)
             .map_err(|error| format!("TIDELOCK_LOG: {text:?} is not a filter for logs: {error}"))?,
-        None => EnvFilter::default().add_directive(level.into()),
+        None => by_default(level),
     };
     let no_secrets =
         FilterFn::new(|metadata| is_ours(metadata.target()) || *metadata.level() <= Level::WARN);
@@ -41,6 +41,16 @@ pub fn start_logging(verbose: u8, filter: Option<&str>, colour: bool) -> Result<
         .with(layer)
         .try_init();
     Ok(())
+}
+
+/// Where nobody has asked for more: that no cloud machine's metadata service told a region is no
+/// news at home, where there is none.
+fn by_default(level: LevelFilter) -> EnvFilter {
+    let filter = EnvFilter::default().add_directive(level.into());
+    match "aws_config::imds=error".parse() {
+        Ok(quiet) if level == LevelFilter::WARN => filter.add_directive(quiet),
+        _ => filter,
+    }
 }
 
 fn is_ours(target: &str) -> bool {

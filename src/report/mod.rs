@@ -3,28 +3,47 @@
 //! Events are shown by a thread of their own, so that a terminal that was stopped, or a pipe that
 //! nobody reads, never holds up a run. A closed output ends the showing and nothing else.
 
+mod desk;
 mod ending;
+mod forecast;
 mod groups;
 mod human;
 mod json;
 mod log;
+mod look;
 mod metrics;
 mod notify;
 mod out;
+mod pager;
+mod pick;
+mod preview;
 mod progress;
 mod rows;
+mod screen;
 mod shower;
+mod table;
+pub mod tables;
+mod terminal;
 mod text;
+mod width;
 
+pub use desk::Desk;
 pub use ending::Ending;
+pub use forecast::forecast_lines;
 pub use groups::Groups;
 pub use log::start_logging;
+pub use look::Look;
 pub use metrics::Metrics;
 pub use notify::{News, Notifier, Occasion};
+pub use pager::Pager;
+pub use pick::pick;
+pub use preview::question;
 pub use rows::Rows;
-pub use text::{plain, show_bytes, show_count, show_elapsed, show_files};
+pub use screen::Screen;
+pub use text::{plain, show_bytes, show_day, show_elapsed, show_minute};
 
 use crate::model::{Error, Event, ExitCode, time};
+use jiff::tz::TimeZone;
 use out::{Out, Shared};
 use shower::Shower;
 use std::sync::Arc;
@@ -46,6 +65,10 @@ pub struct Mode {
     pub terminal: bool,
     /// Colours are wanted there.
     pub colour: bool,
+    /// What standard output is.
+    pub look: Look,
+    /// Standard input and standard error are terminals, so somebody can be asked.
+    pub interactive: bool,
     /// Foldable groups of a CI's log.
     pub groups: Groups,
 }
@@ -54,27 +77,26 @@ pub struct Mode {
 pub struct Reporter {
     mode: Mode,
     out: Shared,
+    err: Shared,
+    desk: Desk,
+    /// The reader's, for dates.
+    zone: TimeZone,
     /// The group that is open.
     group: Option<String>,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Begins to show events on standard output and standard error.
-pub fn start(mode: Mode, receiver: UnboundedReceiver<Event>) -> Reporter {
-    let out = Out::shared(std::io::stdout());
-    let err = Out::shared(std::io::stderr());
-    start_on(mode, receiver, out, err)
-}
-
-fn start_on(
+/// Begins to show events on the screen; dates are those of `zone`.
+pub fn start(
     mode: Mode,
+    screen: &Screen,
+    zone: TimeZone,
     mut receiver: UnboundedReceiver<Event>,
-    out: Shared,
-    err: Shared,
 ) -> Reporter {
     let ended = Arc::new(AtomicBool::new(false));
-    let mut shower = Shower::new(mode, Arc::clone(&out), err);
+    let (desk, jobs) = Desk::new(mode.interactive && !mode.json);
+    let mut shower = Shower::new(mode, screen, jobs);
     let thread = std::thread::Builder::new()
         .name("report".to_owned())
         .spawn({
@@ -83,7 +105,10 @@ fn start_on(
         });
     Reporter {
         mode,
-        out,
+        out: Arc::clone(&screen.out),
+        err: Arc::clone(&screen.err),
+        desk,
+        zone,
         group: None,
         ended,
         // Without a thread (the system refused one) the run goes on in silence.
@@ -126,7 +151,12 @@ impl Reporter {
 
     /// For commands that print rows.
     pub fn rows(&self) -> Rows {
-        Rows::new(self.mode.json, Arc::clone(&self.out))
+        Rows::new(self.mode.json, self.mode.look, Arc::clone(&self.out))
+    }
+
+    /// For commands that ask.
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
     }
 
     /// Shows what was still waiting, then the error (on standard error), then the summary, which
@@ -135,13 +165,15 @@ impl Reporter {
         self.stop();
         self.end_group();
         if let Some(error) = ending.error {
-            print_error(&error.to_string(), self.mode.colour);
+            let mut err = out::lock(&self.err);
+            err.line(&human::error(&error.to_string(), self.mode.colour));
+            err.flush();
         }
         let mut out = out::lock(&self.out);
         if self.mode.json {
             out.line(&json::summary(ending));
         } else if !self.mode.quiet {
-            for line in human::summary(ending) {
+            for line in human::summary(ending, self.mode.look, &self.zone) {
                 out.line(&line);
             }
         }
@@ -185,5 +217,7 @@ pub fn print_failed_start(command: &str, exit: ExitCode, elapsed: Duration, erro
     out.flush();
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! How far a command is, and how fast.
 
-use super::text::{plain, show_bytes, show_count, show_elapsed};
-use crate::model::{Event, RelPath, Side};
+use super::text::{plain, show_bytes, show_elapsed};
+use crate::model::{Event, RelPath, Side, words};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -101,11 +101,11 @@ impl Progress {
         let mut parts = Vec::new();
         match self.files_total {
             0 if self.files_done == 0 => {}
-            0 => parts.push(format!("{} files", show_count(self.files_done))),
+            0 => parts.push(words::files(self.files_done)),
             total => parts.push(format!(
-                "{}/{} files",
-                show_count(self.files_done),
-                show_count(total)
+                "{}/{}",
+                words::digits(self.files_done),
+                words::files(total)
             )),
         }
         match self.bytes_total {

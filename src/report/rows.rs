@@ -1,5 +1,6 @@
-//! Tables: one line of text, or one JSON object, a row.
+//! Tables: lines of text, or one JSON object, a row.
 
+use super::look::Look;
 use super::out::{Shared, lock};
 use super::text::plain;
 use serde::Serialize;
@@ -8,12 +9,13 @@ use serde::Serialize;
 #[derive(Clone)]
 pub struct Rows {
     json: bool,
+    look: Look,
     out: Shared,
 }
 
 impl Rows {
-    pub(super) fn new(json: bool, out: Shared) -> Self {
-        Self { json, out }
+    pub(super) fn new(json: bool, look: Look, out: Shared) -> Self {
+        Self { json, look, out }
     }
 
     /// Whether rows are JSON, so that no text need be made.
@@ -21,23 +23,40 @@ impl Rows {
         self.json
     }
 
+    /// What it is that text is made for.
+    pub fn look(&self) -> Look {
+        self.look
+    }
+
     /// Prints a row: `value` as a JSON object, or the text, made harmless for terminals. False
     /// once nobody reads any more, so that a long listing may end early.
     pub fn row<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> bool {
-        let line = if self.json {
-            serde_json::to_string(value).unwrap_or_default()
+        self.lines(value, || vec![plain(&text()).into_owned()])
+    }
+
+    /// As [`Rows::row`], with lines that are harmless already, as those of [`super::tables`] are.
+    pub fn lines<T: Serialize>(&self, value: &T, lines: impl FnOnce() -> Vec<String>) -> bool {
+        let lines = if self.json {
+            vec![serde_json::to_string(value).unwrap_or_default()]
         } else {
-            plain(&text()).into_owned()
+            lines()
         };
         let mut out = lock(&self.out);
-        out.line(&line);
+        lines.iter().for_each(|line| out.line(line));
         out.is_open()
     }
 
-    /// Prints a line of text alone, such as a table's head; nothing in JSON.
+    /// Prints a line of text alone; nothing in JSON.
     pub fn text(&self, text: &str) {
         if !self.json {
             lock(&self.out).line(&plain(text));
+        }
+    }
+
+    /// Prints a table's head, if it has one; nothing in JSON.
+    pub fn head(&self, head: Option<String>) {
+        if let Some(head) = head.filter(|_| !self.json) {
+            lock(&self.out).line(&head);
         }
     }
 }

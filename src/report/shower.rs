@@ -1,11 +1,14 @@
 //! The thread that shows events.
 
+use super::desk::Job;
 use super::out::{Shared, lock};
 use super::progress::Progress;
-use super::{Mode, human, json};
+use super::{Mode, Screen, human, json};
 use crate::model::Event;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -22,6 +25,9 @@ pub(super) struct Shower {
     mode: Mode,
     out: Shared,
     err: Shared,
+    is_paging: Arc<AtomicBool>,
+    /// What needs the terminal to itself.
+    jobs: Receiver<Job>,
     progress: Progress,
     bar: Option<ProgressBar>,
     begun: Instant,
@@ -29,12 +35,14 @@ pub(super) struct Shower {
 }
 
 impl Shower {
-    pub(super) fn new(mode: Mode, out: Shared, err: Shared) -> Self {
+    pub(super) fn new(mode: Mode, screen: &Screen, jobs: Receiver<Job>) -> Self {
         let now = Instant::now();
         Self {
             mode,
-            out,
-            err,
+            out: Arc::clone(&screen.out),
+            err: Arc::clone(&screen.err),
+            is_paging: Arc::clone(&screen.is_paging),
+            jobs,
             progress: Progress::new(),
             bar: None,
             begun: now,
@@ -48,6 +56,8 @@ impl Shower {
         loop {
             // Read before the queue is emptied: what was sent before the end is shown.
             let last = ended.load(Ordering::Acquire);
+            // What was said before a question is shown before it.
+            let job = self.jobs.try_recv().ok();
             let mut disconnected = false;
             loop {
                 match receiver.try_recv() {
@@ -62,11 +72,23 @@ impl Shower {
             if last || disconnected {
                 break;
             }
+            if let Some(job) = job {
+                self.pause();
+                job();
+            }
+            // Lines first: a bar that is drawn before them would be left standing above them.
+            lock(&self.out).flush();
+            lock(&self.err).flush();
             self.tick(Instant::now());
             lock(&self.out).flush();
             lock(&self.err).flush();
             std::thread::park_timeout(TICK);
         }
+        self.pause();
+    }
+
+    /// Gives the terminal away.
+    fn pause(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -82,20 +104,16 @@ impl Shower {
             }
             return;
         }
-        let Mode {
-            quiet,
-            verbose,
-            colour,
-            ..
-        } = self.mode;
-        let Some(line) = human::event(event, verbose > 0, quiet, colour) else {
+        let Some(line) = human::event(event, &self.mode) else {
             return;
         };
         let write = || {
-            let (stream, line) = match &line {
-                human::Line::Out(line) => (&self.out, line),
-                human::Line::Err(line) => (&self.err, line),
+            let (stream, other, line) = match &line {
+                human::Line::Out(line) => (&self.out, &self.err, line),
+                human::Line::Err(line) => (&self.err, &self.out, line),
             };
+            // On a terminal both streams are one: what was said first stands first.
+            lock(other).flush();
             let mut stream = lock(stream);
             stream.line(line);
             if self.bar.is_some() {
@@ -117,7 +135,7 @@ impl Shower {
                 let elapsed = now.saturating_duration_since(self.begun);
                 lock(&self.out).line(&json::progress(&self.progress, elapsed));
             }
-        } else if self.mode.quiet {
+        } else if self.mode.quiet || self.is_paging.load(Ordering::Acquire) {
         } else if self.mode.terminal && self.mode.verbose == 0 {
             self.draw();
         } else if due(LOG_PROGRESS) {

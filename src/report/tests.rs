@@ -1,40 +1,11 @@
 //! What comes out, line by line.
 
+use super::testing::{Stream, screen};
 use super::*;
 use crate::model::{
     Action, BackupSummary, Events, Failure, LibrarySummary, RelPath, RestoreSummary, Side, Summary,
     SyncSummary,
 };
-use std::io::Write;
-use std::sync::{Mutex, PoisonError};
-
-/// A stream whose text can be read, and which may close after some bytes.
-#[derive(Clone, Default)]
-struct Stream {
-    text: Arc<Mutex<Vec<u8>>>,
-    closes: bool,
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.closes {
-            return Err(std::io::ErrorKind::BrokenPipe.into());
-        }
-        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream {
-    fn text(&self) -> String {
-        String::from_utf8(self.text.lock().expect("no panic").clone()).expect("text")
-    }
-}
 
 fn file(path: impl Into<RelPath>, planned: bool) -> Event {
     Event::File {
@@ -72,6 +43,7 @@ fn summary() -> Summary {
         }),
         restore: None,
         pull: None,
+        forecast: None,
         twice: None,
         errors: vec![Failure {
             path: "a/b".to_owned(),
@@ -85,12 +57,8 @@ fn summary() -> Summary {
 fn show(mode: Mode, out: &Stream, events: Vec<Event>) -> (String, String) {
     let err = Stream::default();
     let (sender, receiver) = Events::channel();
-    let reporter = start_on(
-        mode,
-        receiver,
-        Out::shared(out.clone()),
-        Out::shared(err.clone()),
-    );
+    let screen = screen(out, &err);
+    let reporter = start(mode, &screen, TimeZone::UTC, receiver);
     for event in events {
         sender.send(event);
     }
@@ -186,7 +154,7 @@ fn f26_a_closed_output_is_no_reason_to_stop() {
         };
         let (out, _) = show(mode, &closed, events());
         assert_eq!(out, "");
-        let rows = Rows::new(json, Out::shared(closed));
+        let rows = Rows::new(json, Look::default(), Out::new(closed).shared());
         let long = "x".repeat(100_000);
         assert!(
             !rows.row(&long, || long.clone()),
@@ -209,11 +177,12 @@ fn a_target_that_was_only_looked_at_has_no_line() {
         }),
         ..Summary::default()
     };
-    let lines = human::summary(&Ending {
+    let ending = Ending {
         exit: ExitCode::Refused,
         summary: &looked_at,
         ..Ending::default()
-    });
+    };
+    let lines = human::summary(&ending, Look::default(), &TimeZone::UTC);
     assert_eq!(
         lines,
         [

@@ -1,6 +1,8 @@
 //! Text that is safe on a terminal and numbers that people read at a glance.
 
+use crate::model::Time;
 use bytesize::ByteSize;
+use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -42,27 +44,6 @@ pub fn show_bytes(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()
 }
 
-/// `1,234,567`.
-pub fn show_count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
-}
-
-/// `1 file`, `1,234 files`.
-pub fn show_files(count: u64) -> String {
-    match count {
-        1 => "1 file".to_owned(),
-        _ => format!("{} files", show_count(count)),
-    }
-}
-
 /// `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `4 d 3 h`.
 pub fn show_elapsed(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
@@ -75,7 +56,19 @@ pub fn show_elapsed(elapsed: Duration) -> String {
     }
 }
 
-/// What stderr gets where colours are wanted.
+/// `2026-11-23 03:15`, by the clock on the wall.
+pub fn show_minute(time: Time, zone: &TimeZone) -> String {
+    let local = time.to_zoned_datetime(zone.clone());
+    local.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// `2026-11-23`, the same.
+pub fn show_day(time: Time, zone: &TimeZone) -> String {
+    let local = time.to_zoned_datetime(zone.clone());
+    local.strftime("%Y-%m-%d").to_string()
+}
+
+/// A text in a colour, where colours are wanted.
 pub(super) fn paint(text: &str, code: &str, colour: bool) -> String {
     if colour {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
@@ -106,10 +99,6 @@ mod tests {
     fn numbers_are_shown_for_people() {
         assert_eq!(show_bytes(0), "0 B");
         assert_eq!(show_bytes(34 << 20), "34.0 MiB");
-        assert_eq!(show_count(7), "7");
-        assert_eq!(show_count(1_234_567), "1,234,567");
-        assert_eq!(show_files(1), "1 file");
-        assert_eq!(show_files(0), "0 files");
         for (seconds, shown) in [
             (0.44, "0.4 s"),
             (12.9, "12 s"),

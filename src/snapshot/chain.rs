@@ -70,8 +70,13 @@ pub enum Finding {
         /// Its children, ascending.
         children: Vec<SnapshotId>,
     },
-    /// A warning: a prune record names a snapshot that no prune drops. It is ignored.
+    /// A warning: a prune record names a snapshot that was not pruned. It is ignored.
     Overruled {
+        /// The snapshot.
+        id: SnapshotId,
+    },
+    /// A warning: a snapshot that was written long after the time that it says.
+    Backdated {
         /// The snapshot.
         id: SnapshotId,
     },
@@ -87,7 +92,10 @@ impl Finding {
     pub fn is_warning(&self) -> bool {
         matches!(
             self,
-            Self::Fork { .. } | Self::SecondRoot { .. } | Self::Overruled { .. }
+            Self::Fork { .. }
+                | Self::SecondRoot { .. }
+                | Self::Overruled { .. }
+                | Self::Backdated { .. }
         )
     }
 }

@@ -16,7 +16,7 @@ const ONE_IN: u64 = 1024;
 
 /// Whether a chunk ends after this path, whatever stands around it: so a change of one path
 /// touches the chunks around it and no others.
-fn ends_after(path: &RelPath) -> bool {
+pub(super) fn ends_after(path: &RelPath) -> bool {
     let hash = Blake3::of(path.as_bytes()).0;
     let first = [
         hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7],

@@ -2,6 +2,7 @@
 
 use crate::model::{Blake3, Entry, Error, Mode, Result, Retention, Time, killpoint};
 use crate::snapshot::chunk::{self, Built, Chunker};
+use crate::snapshot::pins::write_pin;
 use crate::snapshot::transport::{self, LookAt, Once};
 use crate::snapshot::{
     ChunkRef, Claims, Loaded, Snapshot, SnapshotId, SnapshotRef, SnapshotRetention, Vault, layout,
@@ -47,7 +48,10 @@ impl Lock {
             })
             .map_err(|_| {
                 let days = self.period.as_secs() / 86_400;
-                Error::Usage(format!("a retention of {days} days is longer than time"))
+                Error::Usage(format!(
+                    "a retention of {days} days is longer than time: set less, with [backup] \
+                     retention or --retention"
+                ))
             })
     }
 }
@@ -284,6 +288,7 @@ async fn store_snapshot(
     };
     let is_it = |body: &[u8]| Blake3::of(body) == blake3;
     killpoint::reach("chunks-put");
+    write_pin(vault, &snapshot.id, once.sse).await?;
     let kept = transport::write_once(&**vault.store(), once, is_it).await?;
     Ok(Loaded {
         at: SnapshotRef {

@@ -13,6 +13,8 @@ pub const SNAPSHOTS: &str = "snapshots/";
 pub const LOCKS: &str = "locks/";
 /// Records of what was pruned.
 pub const PRUNES: &str = "prunes/";
+/// What only the pruner can take away: while a snapshot's pin is there, it is not pruned.
+pub const PINS: &str = "pins/";
 /// Who is writing the target.
 pub const LEASE: &str = ".tidelock/lease.json";
 
@@ -34,6 +36,11 @@ pub fn ledger(target: &Target, id: &SnapshotId) -> String {
 /// `<prefix>/prunes/<id>.json`: named like snapshots, by time and a random part.
 pub fn prune(target: &Target, id: &SnapshotId) -> String {
     target.key(&format!("{PRUNES}{id}.json"))
+}
+
+/// `<prefix>/pins/<id of the snapshot>`.
+pub fn pin(target: &Target, id: &SnapshotId) -> String {
+    target.key(&format!("{PINS}{id}"))
 }
 
 /// `<prefix>/.tidelock/lease.json`.

@@ -106,7 +106,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Error::Format`]: an unknown format or encoding, naming the version of Tidelock that
-    /// wrote it; or data that breaks the format's rules.
+    /// wrote it. `Damage`: data that breaks the format's rules.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let head: Head<'_> = parse(bytes)?;
         match head.format {
@@ -331,7 +331,7 @@ fn read_blake3(field: &str, text: &str) -> Result<Blake3> {
 }
 
 fn broken(why: &str) -> Error {
-    Error::Format(format!("it is not a snapshot that Tidelock wrote: {why}"))
+    Error::Damage(format!("it is not a snapshot that Tidelock wrote: {why}"))
 }
 
 fn refuse_encoding(encoding: Option<&Cow<'_, str>>, head: &Head<'_>) -> Result<()> {

@@ -1,8 +1,9 @@
-//! Records of what was pruned: `<prefix>/prunes/<time>-<8 hex>.json`.
+//! Records of what was pruned: `<prefix>/prunes/<time>-<8 hex>.json`. What they say of a snapshot
+//! counts once its pin is gone ([`Pins`]).
 
 use crate::model::{Blake3, Error, Result, StoreErrorKind, Stored, Time};
 use crate::snapshot::transport::{self, LookAt, Once};
-use crate::snapshot::{Dropped, Lock, SnapshotId, Vault, layout};
+use crate::snapshot::{Dropped, Lock, Pins, SnapshotId, Vault, layout};
 use crate::store::Version;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
@@ -34,25 +35,32 @@ pub struct PruneRecord {
     pub stored: Stored,
     /// When it was written, by the server's clock.
     pub at: Time,
-    /// What it names.
+    /// What it names and what is unpinned: dropped.
     pub dropped: Vec<Dropped>,
-}
-
-/// The snapshots that prune records name as dropped.
-///
-/// # Errors
-/// The store's.
-pub async fn read_prunes(vault: &Vault) -> Result<Vec<Dropped>> {
-    let records = read_prune_records(vault).await?;
-    Ok(records.into_iter().flat_map(|it| it.dropped).collect())
+    /// What it names and a pin still holds: a prune was interrupted, or the record is forged.
+    pub pending: Vec<Dropped>,
 }
 
 /// All prune records. Of a key with several versions the oldest counts. A record that can't be read
-/// explains nothing and is logged: what it might have explained shows as a gap then.
+/// explains nothing and is logged: what it might have explained shows as a gap then. Pins are
+/// listed only where a record names anything.
 ///
 /// # Errors
 /// The store's.
 pub async fn read_prune_records(vault: &Vault) -> Result<Vec<PruneRecord>> {
+    let mut records = read_all(vault).await?;
+    if records.iter().any(|record| !record.dropped.is_empty()) {
+        let pins = Pins::read(vault).await?;
+        for record in &mut records {
+            let at = record.at;
+            let named = std::mem::take(&mut record.dropped).into_iter();
+            (record.pending, record.dropped) = named.partition(|it| pins.hold(&it.id, at));
+        }
+    }
+    Ok(records)
+}
+
+async fn read_all(vault: &Vault) -> Result<Vec<PruneRecord>> {
     let prefix = vault.target().key(layout::PRUNES);
     let versions = transport::oldest_versions(&**vault.store(), &prefix).await?;
     let records = stream::iter(versions).map(|version| async move {
@@ -67,6 +75,7 @@ pub async fn read_prune_records(vault: &Vault) -> Result<Vec<PruneRecord>> {
             stored,
             at,
             dropped,
+            pending: Vec::new(),
         })
     });
     records.buffered(PARALLEL).try_collect().await

@@ -75,13 +75,15 @@ impl Vault {
     ) -> Result<Vec<(usize, &'a SnapshotRef)>> {
         let (Some(oldest), Some(newest)) = (all.first(), all.last()) else {
             return Err(Error::Usage(format!(
-                "{}: there is no snapshot; is it the right bucket and prefix?",
+                "{}: there is no snapshot; is it the right bucket and prefix (--backup-to)? `tidelock \
+                 backup` makes the first",
                 self.target()
             )));
         };
         let matches = |at: &SnapshotRef| match select {
             Select::Latest => true,
-            Select::At(time) => at.id.time() <= *time,
+            // What was written later only says that it was there.
+            Select::At(time) => at.id.time() <= *time && !at.is_backdated(),
             Select::Id(text) => names(&at.id, text),
         };
         let found: Vec<_> = all
@@ -93,13 +95,14 @@ impl Vault {
             Select::Id(text) if found.len() > 1 => {
                 let ids: Vec<_> = found.iter().map(|(_, at)| at.id.clone()).collect();
                 Err(Error::Usage(format!(
-                    "{}: {text:?} names several snapshots: {}",
+                    "{}: {text:?} names several snapshots, give more of the id to --snapshot: {}",
                     self.target(),
                     list_ids(&ids)
                 )))
             }
             _ if found.is_empty() => Err(Error::Usage(format!(
-                "{}: there is no snapshot {}; the oldest is {}, the latest {}",
+                "{}: there is no snapshot {}; the oldest is {}, the latest {}; \
+                 `tidelock snapshots` lists all",
                 self.target(),
                 describe(select),
                 oldest.id,

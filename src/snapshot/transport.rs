@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 /// Writes of one object whose outcome was not known, and that turned out not to have happened.
-const TRIES: u32 = 5;
+pub(super) const TRIES: u32 = 5;
 /// Versions of one key that are looked at in search of a certain content. Only an attacker makes
 /// more, and what is not found is stored anew.
 const MANY: usize = 64;
@@ -23,7 +23,8 @@ pub(super) enum LookAt {
     Any,
 }
 
-async fn pause(tried: u32) {
+/// Longer with each try.
+pub(super) async fn pause(tried: u32) {
     tokio::time::sleep(Duration::from_millis(100 << tried)).await;
 }
 

@@ -2,12 +2,17 @@
 
 use crate::model::{Blake3, Error, RelPath, Result, StoreErrorKind, Target, Time};
 use crate::snapshot::{
-    ChunkRef, Snapshot, SnapshotId, layout, object, prunes::read_prunes, transport,
+    ChunkRef, Snapshot, SnapshotId, layout, object, read_prune_records, transport,
 };
 use crate::store::Store;
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// An id's time is the server's when it is committed, so LastModified is hardly any other: a night
+/// of commits a second apart and a machine that fell asleep are allowed for.
+const MISDATED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A backup target to read from. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +34,23 @@ pub struct SnapshotRef {
     pub last_modified: Time,
     /// Bytes.
     pub size: u64,
+}
+
+impl SnapshotRef {
+    /// Whether its id is of a time that had not come when it was written. Only forgery makes such a
+    /// one, to be the latest for years; it counts as no snapshot.
+    pub fn is_ahead(&self) -> bool {
+        let most = self.last_modified.checked_add(MISDATED);
+        most.is_ok_and(|most| self.id.time() > most)
+    }
+
+    /// Whether it was written long after the time of its id: forged to look like an old one, or by
+    /// a machine that slept. It takes no other's place in the keep policy, and was not there yet
+    /// at that time.
+    pub fn is_backdated(&self) -> bool {
+        let most = self.id.time().checked_add(MISDATED);
+        most.is_ok_and(|most| self.last_modified > most)
+    }
 }
 
 /// A snapshot that was read, or committed.
@@ -58,18 +80,32 @@ impl Vault {
         &self.target
     }
 
-    /// The kept snapshots, ascending by id: all that are there and in no prune record, and those
-    /// that no record can hide ([`Vault::never_dropped`]).
+    /// The kept snapshots, ascending by id: all that are there and were not pruned, and those that
+    /// no record can hide ([`Vault::never_dropped`]).
     ///
     /// # Errors
     /// The store's.
     pub async fn list(&self) -> Result<Vec<SnapshotRef>> {
-        let (mut all, dropped) =
-            futures::future::try_join(self.list_all(), read_prunes(self)).await?;
-        let dropped: HashSet<SnapshotId> = dropped.into_iter().map(|it| it.id).collect();
+        Ok(self.list_marked().await?.0)
+    }
+
+    /// The same, and which of them prune records name all the same: a prune was interrupted, or a
+    /// record is forged.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list_marked(&self) -> Result<(Vec<SnapshotRef>, HashSet<(SnapshotId, Blake3)>)> {
+        let (mut all, records) =
+            futures::future::try_join(self.list_all(), read_prune_records(self)).await?;
+        let (mut dropped, mut named) = (HashSet::new(), HashSet::new());
+        for record in records {
+            let all = record.pending.iter().chain(&record.dropped);
+            named.extend(all.map(|it| (it.id.clone(), it.blake3)));
+            dropped.extend(record.dropped.into_iter().map(|it| it.id));
+        }
         let stays = self.never_dropped(&all, &dropped).await?;
         all.retain(|at| !dropped.contains(&at.id) || stays.contains(&at.id));
-        Ok(all)
+        Ok((all, named))
     }
 
     /// Which of all snapshots, ascending by id, no prune record can hide: the newest, and the newest
@@ -105,11 +141,27 @@ impl Vault {
     }
 
     /// All snapshots that are still there, ascending by id, dropped ones too. Of a key with several
-    /// versions the oldest counts; delete markers change nothing.
+    /// versions the oldest counts; delete markers change nothing. Those of a time to come are left
+    /// out ([`SnapshotRef::is_ahead`]).
     ///
     /// # Errors
     /// The store's.
     pub async fn list_all(&self) -> Result<Vec<SnapshotRef>> {
+        let (all, ahead) = self.list_every().await?;
+        for at in ahead {
+            tracing::warn!(
+                key = at.key,
+                "a snapshot of a time to come: forged, ignored"
+            );
+        }
+        Ok(all)
+    }
+
+    /// All snapshots as [`Vault::list_all`] has them, and those of a time to come.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list_every(&self) -> Result<(Vec<SnapshotRef>, Vec<SnapshotRef>)> {
         let prefix = self.target.key(layout::SNAPSHOTS);
         let versions = transport::oldest_versions(&*self.store, &prefix).await?;
         let mut snapshots = Vec::with_capacity(versions.len());
@@ -126,14 +178,14 @@ impl Vault {
             }
         }
         snapshots.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(snapshots)
+        Ok(snapshots.into_iter().partition(|at| !at.is_ahead()))
     }
 
     /// Reads one snapshot object by its version.
     ///
     /// # Errors
-    /// `Damage` where it is gone, too large, or its id is not that of its key; `Format` for what
-    /// this version can't read.
+    /// `Damage` where it is gone, too large, no snapshot, or its id is not that of its key; `Format`
+    /// for what a newer version wrote.
     pub async fn load(&self, at: &SnapshotRef) -> Result<Loaded> {
         let place = format!("{}/{}", self.store.place(), at.key);
         if at.size > object::MAX_BYTES as u64 {
@@ -144,11 +196,12 @@ impl Vault {
         }
         let (snapshot, body) = match self.decode(at).await {
             // Bytes may have been damaged on the way.
-            Err(Error::Format(_)) => self.decode(at).await,
+            Err(Error::Format(_) | Error::Damage(_)) => self.decode(at).await,
             decoded => decoded,
         }
         .map_err(|error| match error {
             Error::Format(why) => Error::Format(format!("{place}: {why}")),
+            Error::Damage(why) => Error::Damage(format!("{place}: {why}")),
             other => other,
         })?;
         if snapshot.id != at.id {

@@ -1,14 +1,17 @@
 //! One trait for every place that objects are stored in, and what it guarantees.
 //!
-//! [`s3`] speaks to real stores; [`listing`] reads whole listings and refuses broken ones; the
+//! [`s3`] speaks to real stores; [`listing`] reads whole listings and refuses broken ones; [`Idle`] keeps the buffers of
+//! bodies; the
 //! hidden `model` is a store in memory for property tests, held to the same contract.
 
+mod idle;
 pub mod lifecycle;
 pub mod listing;
 #[doc(hidden)]
 pub mod model;
 pub mod s3;
 
+pub use idle::{Idle, KEPT_FROM, Kept};
 pub use listing::Order;
 pub use s3::{ConnectOptions, S3Store};
 

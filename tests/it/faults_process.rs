@@ -5,6 +5,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::forged::{in_an_hour, time_of};
 use crate::support::{
     Bucket, Job, Ran, SLOW, TestStore, Version, assert_same_tree, contents, on_both, on_minio,
 };
@@ -143,9 +144,9 @@ async fn f61_a_sleeper_wakes_up_after_another_has_finished(store: TestStore) {
 /// The newest snapshot, once more under a later id, with something in it changed.
 async fn forge_later(job: &Job, change: impl FnOnce(&mut Value)) {
     let mut snapshot = job.vault.latest_snapshot().await.json;
-    let id = "20991231T235959Z-0123abcd";
+    let id = in_an_hour();
     snapshot["id"] = json!(id);
-    snapshot["time"] = json!("2099-12-31T23:59:59Z");
+    snapshot["time"] = json!(time_of(&id));
     change(&mut snapshot);
     let bytes = serde_json::to_vec(&snapshot).unwrap();
     job.vault

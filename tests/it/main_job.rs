@@ -8,6 +8,7 @@ mod credentials;
 mod day_two;
 mod drift;
 mod elsewhere;
+mod forecast;
 mod format;
 mod forty;
 mod guards;

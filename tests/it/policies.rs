@@ -195,14 +195,31 @@ async fn attack(admin: &TestStore, writer: &TestStore, mirror: &str, vault: &str
         .expect_err("a version whose lock was shortened was deleted");
     let century = lock(36_500, governance.clone()).send().await;
     century.expect_err("a lock of a hundred years");
+    let pins = client.list_object_versions().bucket(vault);
+    let pins = pins.prefix("library/pins/").send().await.unwrap();
+    let pin = &pins.versions()[0];
+    let unpin = client.delete_object().bucket(vault);
+    let unpin = unpin
+        .key(pin.key().unwrap())
+        .version_id(pin.version_id().unwrap());
+    unpin.send().await.expect_err("a pin was taken away");
+    let record = client.put_object().bucket(vault);
+    let record = record.key("library/prunes/20260101T000000Z-00000000.json");
+    record.send().await.expect_err("a prune record was written");
     // MinIO does not know the remaining days of a lock that a new version brings along: what is
     // stored so is garbage beside the backup, and a governance lock that an administrator can lift.
-    let garbage = client.put_object().bucket(vault).key("library/garbage");
+    let garbage = client
+        .put_object()
+        .bucket(vault)
+        .key("library/files/garbage");
     let garbage = garbage.object_lock_mode(ObjectLockMode::Governance);
     let garbage = garbage.object_lock_retain_until_date(in_days(36_500));
     let stored = garbage.send().await.expect("a new version for a century");
     let id = stored.version_id().unwrap().to_owned();
-    let lift = admin.delete_object().bucket(vault).key("library/garbage");
+    let lift = admin
+        .delete_object()
+        .bucket(vault)
+        .key("library/files/garbage");
     let lift = lift.version_id(id).bypass_governance_retention(true);
     lift.send().await.expect("an administrator lifts it");
     let compliance = lock(3, ObjectLockRetentionMode::Compliance).send().await;

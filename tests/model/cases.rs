@@ -74,6 +74,7 @@ fn restore_all(world: &World) {
             selection: Selection::default(),
             existing: Existing::default(),
             dry_run: false,
+            asks: false,
             thaws: false,
             transfers: 2,
             memory: 16 << 20,
@@ -86,9 +87,16 @@ fn restore_all(world: &World) {
         let vault = &world.promises.vault;
         let restored = runtime().block_on(async {
             let found = vault.find(&Select::id(&snapshot.id)).await.unwrap();
-            restore(vault, &found, &request, &retrier, &Events::none())
-                .await
-                .unwrap()
+            restore(
+                vault,
+                &found,
+                &request,
+                &retrier,
+                async |_: &_| Ok(true),
+                &Events::none(),
+            )
+            .await
+            .unwrap()
         });
         assert_eq!(restored.exit, ExitCode::Done, "{restored:?}");
         assert_eq!(Some(tree::read(&to)), snapshot.library, "{name}");

@@ -27,7 +27,7 @@ const FEW: usize = 5_000;
 /// Bytes a file that may be held at once, beside the buffers and what every run needs.
 const BYTES_A_FILE: u64 = 200;
 /// What every run needs, however small its library: stacks, connections, the state's cache.
-const BASE: u64 = 48 << 20;
+const BASE: u64 = 24 << 20;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -15,6 +15,7 @@
 //! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
 
 mod bucket;
+mod converse;
 mod disk;
 mod exposition;
 mod hop;
@@ -28,11 +29,13 @@ mod rclone;
 mod running;
 mod servers;
 mod store;
+mod terminal;
 mod tree;
 mod user;
 mod vault;
 
 pub(crate) use bucket::{Bucket, Version, url_decode};
+pub(crate) use converse::{converse, shown};
 pub(crate) use disk::OnSmallDisk;
 pub(crate) use exposition::{Samples, parse_strictly};
 pub(crate) use hop::Hop;
@@ -45,7 +48,8 @@ pub(crate) use proxy::{Fault, Proxy, Rule, Traffic};
 pub(crate) use rclone::{assert_rclone_agrees, run_rclone};
 pub(crate) use running::{Running, SLOW};
 pub(crate) use servers::{StoreKind, path_with_public_tools, rclone, tool};
-pub(crate) use store::{Lock, TestStore, stores};
+pub(crate) use store::{Lock, TestStore, stores, unique_name};
+pub(crate) use terminal::{Shown, on_terminal};
 pub(crate) use tree::{Compare, assert_same_files, assert_same_tree, differences};
 pub(crate) use user::User;
 

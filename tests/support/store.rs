@@ -177,7 +177,7 @@ fn new_home() -> Arc<TempDir> {
 }
 
 /// Unique on a server that several test processes share, and valid as a bucket's name.
-fn unique_name() -> String {
+pub(crate) fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let nanos = SystemTime::now()
         .duration_since(UNIX_EPOCH)

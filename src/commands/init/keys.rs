@@ -6,26 +6,29 @@ use crate::model::{Connection, Settings};
 pub(super) fn advice(settings: &Settings) -> String {
     let sync = settings.sync.as_ref().map(|s| ("sync", &s.connection));
     let backup = settings.backup.as_ref().map(|b| ("backup", &b.connection));
-    let lines: Vec<String> = [sync, backup]
-        .into_iter()
-        .flatten()
-        .map(|(side, connection)| line(side, connection))
-        .collect();
-    format!(
-        "keys are never written to the file; the next run takes\n{}",
+    let sides: Vec<(&str, &Connection)> = [sync, backup].into_iter().flatten().collect();
+    let lines: Vec<String> = sides.iter().map(|(side, how)| line(side, how)).collect();
+    let mut text = format!(
+        "keys    are never written to the file; the next run takes\n{}",
         lines.join("\n")
-    )
+    );
+    if sides.iter().any(|(_, how)| how.keys.is_some()) {
+        text.push_str(
+            "\n        Set these again before it, or put the keys into an AWS profile and name it:\n        \
+             profile = \"NAME\" under [sync] and under [backup]",
+        );
+    }
+    text
 }
 
 fn line(side: &str, connection: &Connection) -> String {
     let upper = side.to_ascii_uppercase();
-    match (&connection.keys, &connection.profile) {
-        (Some(_), _) => format!(
-            "  {side}: the variables TIDELOCK_{upper}_ACCESS_KEY_ID and \
-             TIDELOCK_{upper}_SECRET_ACCESS_KEY, which must be set again; or make an AWS profile \
-             and name it by profile = \"NAME\" under [{side}]"
-        ),
-        (None, Some(profile)) => format!("  {side}: the AWS profile {profile}"),
-        (None, None) => format!("  {side}: what the AWS tools would take"),
-    }
+    let from = match (&connection.keys, &connection.profile) {
+        (Some(_), _) => {
+            format!("TIDELOCK_{upper}_ACCESS_KEY_ID, TIDELOCK_{upper}_SECRET_ACCESS_KEY")
+        }
+        (None, Some(profile)) => format!("the AWS profile {profile}"),
+        (None, None) => "what the AWS tools would take".to_owned(),
+    };
+    format!("        {side:<6}  {from}")
 }

@@ -7,6 +7,7 @@ mod buckets;
 mod file;
 mod from;
 mod keys;
+mod preview;
 mod questions;
 mod steps;
 mod template;
@@ -68,34 +69,50 @@ pub async fn init(args: Args, events: Events, stop: Stop) -> Outcome {
     };
     let (settings, file) = match answered {
         Ok(answered) => answered,
-        Err(error) => return Outcome::not_begun(error),
-    };
-    // Dropped in the middle of a request, a bucket is made or not; asking again finds out.
-    let ended = tokio::select! {
-        _ = stop.wait() => Err(Error::Interrupted),
-        ended = set_up(&settings, &file, &events, stop.clone()) => ended,
-    };
-    // Outside of the race against a stop, since it takes its probes away when it is stopped.
-    let tested = match ended {
-        Ok(()) if !settings.run.dry_run => {
-            Box::pin(doctor::after_init(&settings, &events, &stop)).await
-        }
-        ended => ended,
-    };
-    match tested {
-        Ok(()) => {
-            events.send(Event::Note(
-                "ready; look at what the first run would do with `tidelock run -n`, then: \
-                 tidelock run"
-                    .to_owned(),
-            ));
-            if interactive {
-                events.send(Event::Note(keys::advice(&settings)));
+        Err(error) => {
+            if matches!(error, Error::Interrupted) {
+                let text = "nothing was made, and nothing was written";
+                events.send(Event::Note(text.to_owned()));
             }
+            return Outcome::not_begun(error);
+        }
+    };
+    match make(&settings, &file, &events, &stop).await {
+        Ok(()) => {
+            tell_ready(&settings, interactive, &events);
             Outcome::done(Summary::default())
         }
         Err(error) => Outcome::not_begun(error),
     }
+}
+
+/// The last words: where the keys belong, and what to type next.
+pub(super) fn tell_ready(settings: &Settings, interactive: bool, events: &Events) {
+    if interactive {
+        events.send(Event::Note(keys::advice(settings)));
+    }
+    let last = "look first: tidelock run -n\ntonight: tidelock run";
+    events.send(Event::Note(last.to_owned()));
+}
+
+/// Makes what is missing, tries it, and foretells the first run.
+async fn make(
+    settings: &Settings,
+    file: &file::Planned,
+    events: &Events,
+    stop: &Stop,
+) -> Result<()> {
+    // Dropped in the middle of a request, a bucket is made or not; asking again finds out.
+    tokio::select! {
+        _ = stop.wait() => return Err(Error::Interrupted),
+        ended = set_up(settings, file, events, stop.clone()) => ended?,
+    }
+    if settings.run.dry_run {
+        return Ok(());
+    }
+    // Outside of the race against a stop, since it takes its probes away when it is stopped.
+    Box::pin(doctor::after_init(settings, events, stop)).await?;
+    preview::preview(settings, events, stop).await
 }
 
 /// Completes the settings by questions where that is possible, and checks that the file may be

@@ -257,7 +257,7 @@ impl Walk {
             }
         }
         let name = os_name(name)
-            .ok_or_else(|| Error::Refused(format!("{path}: this system's names must be UTF-8")))?;
+            .ok_or_else(|| Error::Refused(format!("{path}: this system's names must be UTF-8; use a --to on a system that takes any name")))?;
         Ok(Some(Place {
             folder: Arc::clone(self.current()),
             name: name.to_owned(),
@@ -272,7 +272,10 @@ impl Walk {
         let parent = self.current();
         let shown = || parent.path.join(String::from_utf8_lossy(segment).as_ref());
         let Some(name) = os_name(segment) else {
-            let message = format!("{}: this system's names must be UTF-8", shown().display());
+            let message = format!(
+                "{}: this system's names must be UTF-8; use a --to on a system that takes any name",
+                shown().display()
+            );
             return Err(Error::Refused(message));
         };
         let path = parent.path_of(name);
@@ -295,7 +298,8 @@ impl Walk {
         };
         if !made && !place.is_exact() {
             return Err(Error::Refused(format!(
-                "{}: this file system can't tell the name from another one's that is there",
+                "{}: this file system can't tell the name from another one's that is there; \
+                 bring it alone, by its path, to another folder (--to)",
                 path.display()
             )));
         }

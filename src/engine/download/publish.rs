@@ -19,7 +19,7 @@ const BATCH: usize = 64;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SYNC_ALL_FROM: usize = 8;
 
-/// A file with its right content, mode and time, under its temporary name, and what it is for.
+/// A file with its right content under its temporary name, and what it is for.
 #[derive(Debug)]
 pub(in crate::engine) struct Ready<J> {
     pub(in crate::engine) temp: Arc<Temp>,
@@ -27,25 +27,28 @@ pub(in crate::engine) struct Ready<J> {
     pub(in crate::engine) job: J,
 }
 
-/// Starts the publisher. It ends when the sender is dropped and all is named. `name` gives one
-/// file, durable by then, its name; `done` hears how each file ended, once its name is durable.
-pub(in crate::engine) fn start<J, N, D>(
+/// Starts the publisher. It ends when the sender is dropped and all is named. `dress` gives one file
+/// its mode and time; `name` gives it, durable by then, its name; `done` hears how each file ended,
+/// once its name is durable.
+pub(in crate::engine) fn start<J, M, N, D>(
+    dress: M,
     name: N,
     done: D,
 ) -> (mpsc::Sender<Ready<J>>, JoinHandle<Result<()>>)
 where
     J: Send + 'static,
+    M: Fn(&Ready<J>) -> io::Result<()> + Send + Sync + 'static,
     N: Fn(&Ready<J>) -> io::Result<()> + Send + Sync + 'static,
     D: Fn(&Ready<J>, io::Result<()>) + Send + Sync + 'static,
 {
     let (sender, mut receiver) = mpsc::channel(BATCH);
-    let how = Arc::new((name, done));
+    let how = Arc::new((dress, name, done));
     let task = tokio::spawn(async move {
         let mut batch = Vec::new();
         while receiver.recv_many(&mut batch, BATCH).await > 0 {
             let (batch, how) = (std::mem::take(&mut batch), Arc::clone(&how));
             blocking(move || {
-                publish(&batch, &how.0, &how.1);
+                publish(batch, &how.0, &how.1, &how.2);
                 Ok(())
             })
             .await?;
@@ -62,13 +65,21 @@ pub(in crate::engine) async fn finished(task: JoinHandle<Result<()>>) -> Result<
 }
 
 fn publish<J>(
-    batch: &[Ready<J>],
+    mut batch: Vec<Ready<J>>,
+    dress: &impl Fn(&Ready<J>) -> io::Result<()>,
     name: &impl Fn(&Ready<J>) -> io::Result<()>,
     done: &impl Fn(&Ready<J>, io::Result<()>),
 ) {
-    let synced = sync_file_system(batch);
+    batch.retain(|ready| match dress(ready) {
+        Ok(()) => true,
+        Err(error) => {
+            done(ready, Err(error));
+            false
+        }
+    });
+    let synced = sync_file_system(&batch);
     let mut named = Vec::with_capacity(batch.len());
-    for ready in batch {
+    for ready in &batch {
         let durable = if synced {
             Ok(())
         } else {
@@ -118,7 +129,8 @@ pub(in crate::engine) fn taken(error: io::Error, place: &Place) -> Error {
     }
     Error::Refused(format!(
         "{}: the name was taken in the meantime; names that differ only in case or Unicode \
-         form can't live side by side on some disks",
+         form can't live side by side on some disks: bring it alone, by its path, to \
+         another folder (--to)",
         place.path().display()
     ))
 }

@@ -61,6 +61,7 @@ async fn by_ranges(
         let temp = Arc::clone(temp);
         blocking(move || {
             write(&temp, &held.bytes, first)?;
+            temp.hurry(first, len);
             let hash = hash_part(&held.bytes, first);
             Ok((hash, Crc64::of(&held.bytes), len))
         })
@@ -83,8 +84,17 @@ async fn by_ranges(
     }
 }
 
+/// Bytes that are written at once. Linux takes memory for its cache in pieces as large as a write;
+/// large ones are dear where there is little contiguous memory, or where a virtual machine has given
+/// it back to its host.
+const PIECE: usize = 64 << 10;
+
 fn write(temp: &Temp, bytes: &[u8], offset: u64) -> Result<()> {
-    temp.write_at(bytes, offset).map_err(Error::io(temp.path()))
+    for (number, piece) in bytes.chunks(PIECE).enumerate() {
+        let at = offset + (number * PIECE) as u64;
+        temp.write_at(piece, at).map_err(Error::io(temp.path()))?;
+    }
+    Ok(())
 }
 
 /// Hands over what is in a file, piece by piece.

@@ -1,7 +1,7 @@
 //! Whether the disk has room.
 
 use super::temp;
-use crate::model::{Error, Result};
+use crate::model::{Error, Result, words};
 use bytesize::ByteSize;
 use std::path::Path;
 
@@ -65,10 +65,10 @@ pub(in crate::engine) fn check(path: &Path, needed: Needed, way_out: &str) -> Re
     }
     match free.files {
         Some(files) if files < needed.files => Err(Error::Usage(format!(
-            "{}: {} files to make, but the file system has room for {files} more only (inodes). \
+            "{}: {} to make, but the file system has room for {files} more only (inodes). \
              Nothing was written; {way_out}",
             path.display(),
-            needed.files,
+            words::files(needed.files),
         ))),
         _ => Ok(free.bytes),
     }

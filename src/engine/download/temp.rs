@@ -134,6 +134,20 @@ impl Temp {
         }
     }
 
+    /// Has the system begin to bring a part to the disk, so that less is left for when it all must
+    /// be there. Only a hint.
+    pub(in crate::engine) fn hurry(&self, offset: u64, len: u64) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            use rustix::fs::{Advice, fadvise};
+            // Linux begins to write what is dirty there, and waits for nothing (mm/fadvise.c).
+            let len = std::num::NonZeroU64::new(len);
+            let _ = fadvise(&self.file, offset, len, Advice::DontNeed);
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = (offset, len);
+    }
+
     /// Gives it mode and time.
     pub(in crate::engine) fn dress(
         &self,

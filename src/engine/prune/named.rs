@@ -16,7 +16,7 @@ const AHEAD: usize = 3;
 #[derive(Default)]
 pub(super) struct Names {
     versions: HashMap<VersionName, Naming>,
-    /// A chunk whose version is gone heals from any other of its key, so all of them stay.
+    /// A chunk whose version is gone heals from any other of its key.
     chunks: HashMap<String, (ChunkRef, Naming)>,
 }
 
@@ -29,6 +29,7 @@ impl Names {
             let named = self.chunks.entry(chunk.key.clone());
             let (_, before) = named.or_insert_with(|| (chunk.clone(), naming));
             *before = stronger(*before, naming);
+            self.put(&chunk.key, &chunk.version_id, naming);
         }
     }
 
@@ -66,12 +67,13 @@ impl Names {
     /// Who names a version.
     pub(super) fn of(&self, version: &Version) -> Naming {
         let name = name(&version.key, &version.version_id);
-        let chunk = self.chunks.get(&version.key).map(|(_, naming)| *naming);
-        let own = self.versions.get(&name).copied();
-        stronger(
-            own.unwrap_or(Naming::Nobody),
-            chunk.unwrap_or(Naming::Nobody),
-        )
+        self.versions.get(&name).copied().unwrap_or(Naming::Nobody)
+    }
+
+    /// Who names a chunk of its key, whatever the version.
+    pub(super) fn of_key(&self, version: &Version) -> Naming {
+        let chunk = self.chunks.get(&version.key);
+        chunk.map_or(Naming::Nobody, |(_, naming)| *naming)
     }
 
     fn put(&mut self, key: &str, version_id: &str, naming: Naming) {
@@ -89,7 +91,7 @@ fn name(key: &str, version_id: &str) -> VersionName {
     })
 }
 
-fn stronger(one: Naming, other: Naming) -> Naming {
+pub(super) fn stronger(one: Naming, other: Naming) -> Naming {
     match (one, other) {
         (Naming::Kept, _) | (_, Naming::Kept) => Naming::Kept,
         (Naming::Until(a), Naming::Until(b)) => Naming::Until(a.max(b)),

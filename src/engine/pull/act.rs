@@ -12,7 +12,7 @@ use crate::engine::download::folder::Walk;
 use crate::engine::download::publish::finished;
 use crate::engine::download::walker::Walker;
 use crate::engine::download::{blocking, space};
-use crate::model::{Action, Event, ExitCode, Result};
+use crate::model::{Action, Event, ExitCode, Result, words};
 use crate::plan::pull::{Local, Step, check_trash, step};
 use crate::plan::{DeleteGuard, DeleteVerdict};
 use crate::state::Pulled;
@@ -35,8 +35,8 @@ impl Pull<'_> {
         }
         if listing.in_trash > 0 {
             self.tally.events().send(Event::Warning(format!(
-                "{} objects below {} in the mirror are left out: it is the trash of a pulled folder",
-                listing.in_trash,
+                "{} out: below {} in the mirror is the trash of a pulled folder",
+                words::count(listing.in_trash, "object is left", "objects are left"),
                 crate::plan::pull::TRASH
             )));
         }
@@ -224,8 +224,8 @@ impl Pull<'_> {
         match files.unproven.load(Ordering::Relaxed) {
             0 => {}
             count => self.tally.events().send(Event::Note(format!(
-                "{count} objects have no checksum that can be held against their bytes; only \
-                 their length was checked"
+                "{} no checksum that can be held against the bytes; only the length was checked",
+                words::count(count, "object has", "objects have")
             ))),
         }
         Ok(files.fetcher.fetched())
@@ -283,8 +283,8 @@ impl Pull<'_> {
     }
 
     fn put_off(&self, why: &str, doomed: &[Task]) {
-        let count = doomed.len();
-        let message = format!("{why}: nothing was moved to the trash ({count} files wait)");
+        let wait = words::count(doomed.len() as u64, "file waits", "files wait");
+        let message = format!("{why}: nothing was moved to the trash ({wait})");
         let to = self.request.to.display().to_string();
         self.tally.fault(to, "delete", ExitCode::Partial, message);
     }

@@ -129,19 +129,7 @@ impl Files {
         {
             return Ok(());
         }
-        let (mtime, at) = (proof.mtime, place.clone());
-        let temp = blocking(move || {
-            // Its own mode stays with a file that gets new content.
-            let mode = at.metadata().ok().filter(|it| it.is_file()).map(|it| {
-                use cap_std::fs::MetadataExt;
-                it.mode()
-            });
-            let dressed = temp.dress(mode, Some(mtime));
-            dressed.map_err(Error::io(at.path()))?;
-            Ok(temp)
-        })
-        .await?;
-        let job = Job::new(task, remote, content);
+        let job = Job::new(task, remote, proof.mtime, content);
         let place = place.clone();
         let ready = Ready { temp, place, job };
         let ended = |_| Error::Failed("the pull was given up".into());

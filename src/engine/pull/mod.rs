@@ -27,7 +27,7 @@ use crate::engine::client::Client;
 use crate::engine::download::trouble::is_full;
 use crate::engine::download::{blocking, space};
 use crate::engine::stop::Stop;
-use crate::model::{Error, Event, Events, ExitCode, Failure, Limit, PullSummary, Result};
+use crate::model::{Error, Event, Events, ExitCode, Failure, Limit, PullSummary, Result, words};
 use crate::plan::DeleteGuard;
 use crate::plan::pull::Step;
 use crate::state::Pulled;
@@ -126,7 +126,8 @@ fn nothing_listed(client: &Client, bases: &[Pulled]) -> Error {
     let known = match bases.len() {
         0 => "is it the right bucket and prefix?".to_owned(),
         count => format!(
-            "though earlier pulls have brought {count} files from there: they stay where they are"
+            "though earlier pulls have brought {} from there: what is here stays as it is",
+            words::files(count as u64)
         ),
     };
     Error::Partial(format!(

@@ -7,7 +7,7 @@ use super::tally::Tally;
 use crate::engine::download::folder::{Place, os_name};
 use crate::engine::download::publish::{self, taken};
 use crate::engine::download::temp;
-use crate::model::{Content, Error, Result};
+use crate::model::{Content, Error, Result, Time};
 use crate::plan::pull::{Local, LocalFile, Remote, Step, conflict_name};
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -22,6 +22,7 @@ const MOST_COPIES: u32 = 1_000;
 #[derive(Debug)]
 pub(super) struct Job {
     remote: Remote,
+    mtime: Time,
     content: Content,
     /// The file that may be replaced, as long as it looks like this; none where there was none, or
     /// where it is to be moved aside.
@@ -33,10 +34,11 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(task: &Task, remote: &Remote, content: Content) -> Self {
+    pub(super) fn new(task: &Task, remote: &Remote, mtime: Time, content: Content) -> Self {
         let aside = task.step == Step::Compare;
         Self {
             remote: remote.clone(),
+            mtime,
             content,
             replaces: task.seen.filter(|_| !aside),
             aside,
@@ -55,9 +57,18 @@ pub(super) fn publisher(
     date: String,
 ) -> (mpsc::Sender<Ready>, JoinHandle<Result<()>>) {
     publish::start(
+        dress,
         move |ready: &Ready| name(ready, &date),
         move |ready, named| conclude(ready, named, &tally, &book),
     )
+}
+
+/// Its own mode stays with a file that gets new content.
+fn dress(ready: &Ready) -> io::Result<()> {
+    use cap_std::fs::MetadataExt;
+    let there = ready.place.metadata().ok();
+    let mode = there.filter(|it| it.is_file()).map(|it| it.mode());
+    ready.temp.dress(mode, Some(ready.job.mtime))
 }
 
 fn name(ready: &Ready, date: &str) -> io::Result<()> {

@@ -5,7 +5,7 @@ use crate::engine::client::Client;
 use crate::engine::download::blocking;
 use crate::engine::download::folder::Walk;
 use crate::engine::host::Process;
-use crate::model::{Error, Event, Events, RelPath, Result, time};
+use crate::model::{Error, Event, Events, RelPath, Result, time, words};
 use crate::state::{self, PullState, Pulled, pull_file};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -67,8 +67,9 @@ pub(super) async fn open(client: &Client, request: &Request, events: &Events) ->
 pub(super) fn emptied(to: &Path, known: u64) -> Error {
     let to = to.display();
     Error::Refused(format!(
-        "{to}: none of the {known} files that earlier pulls have brought is there: is a disk not \
-         mounted? Nothing was fetched. To fetch all of them again, run once more with --allow-empty"
+        "{to}: nothing of what earlier pulls have brought ({}) is there: is a disk not mounted? \
+         Nothing was fetched. To fetch all of it again, run once more with --allow-empty",
+        words::files(known)
     ))
 }
 

@@ -16,6 +16,9 @@
 mod batch;
 #[cfg(test)]
 mod tests;
+mod upcoming;
+
+pub use upcoming::{Upcoming, upcoming};
 
 use crate::engine::kept::{Kept, VersionName};
 use crate::engine::stop::Why;

@@ -9,7 +9,7 @@ use crate::engine::download::folder::Place;
 use crate::engine::download::publish::{self, taken};
 use crate::engine::download::receive::hash_file;
 use crate::engine::download::temp::{self, OWNER_ALONE, Temp};
-use crate::model::{Blake3, Content, Entry, Error, RelPath, Result, StoreErrorKind, Stored};
+use crate::model::{Blake3, Content, Entry, Error, RelPath, Result, StoreErrorKind, Stored, Time};
 use crate::plan::restore::{Existing, Step, step};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -26,6 +26,8 @@ pub(super) struct LostFile {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) replace: bool,
+    pub(super) mode: Option<u32>,
+    pub(super) mtime: Option<Time>,
     pub(super) path: RelPath,
     pub(super) size: u64,
 }
@@ -36,6 +38,7 @@ pub(super) type Ready = publish::Ready<Job>;
 /// Starts to name files; the tally hears of each.
 pub(super) fn publisher(tally: Arc<Tally>) -> (mpsc::Sender<Ready>, JoinHandle<Result<()>>) {
     publish::start(
+        |ready: &Ready| ready.temp.dress(ready.job.mode, ready.job.mtime),
         |ready: &Ready| ready.temp.publish(&ready.place, ready.job.replace),
         move |ready, named| match named {
             Ok(()) => tally.restored(&ready.job.path, ready.job.size),
@@ -104,28 +107,25 @@ impl Files {
         publisher: &mpsc::Sender<Ready>,
     ) -> Result<(), Lost> {
         let (content, stored) = named(entry)?;
-        let replace = match self.decide(entry, &place).await? {
-            Step::Create => false,
-            Step::Replace => true,
-            Step::Keep | Step::Touch | Step::Compare => {
-                self.tally.unchanged();
-                return Ok(());
-            }
-            refused => return Err(refusal(refused, &place).into()),
+        let (step, temp) = self.begin(entry, &place).await?;
+        let Some(temp) = temp else {
+            return match step {
+                Step::Keep | Step::Touch | Step::Compare => {
+                    self.tally.unchanged();
+                    Ok(())
+                }
+                refused => Err(refusal(refused, &place).into()),
+            };
         };
-        let temp = self.begin(&place, content.size).await?;
+        let replace = step == Step::Replace;
         fill(&self.fetcher, stored, &content, &temp).await?;
-        let (mode, mtime, at) = (entry.mode, entry.mtime, place.path());
-        let temp = blocking(move || {
-            temp.dress(mode, mtime).map_err(Error::io(at))?;
-            Ok(temp)
-        })
-        .await?;
         let ready = Ready {
             temp,
             place,
             job: Job {
                 replace,
+                mode: entry.mode,
+                mtime: entry.mtime,
                 path: entry.path.clone(),
                 size: content.size,
             },
@@ -139,10 +139,19 @@ impl Files {
     /// # Errors
     /// `Damage` where the snapshot names no version, `Io` where what is there can't be read.
     pub(super) async fn decide(&self, entry: &Entry, place: &Place) -> Result<Step> {
+        let decide = self.decider(entry, place)?;
+        blocking(decide).await
+    }
+
+    fn decider(
+        &self,
+        entry: &Entry,
+        place: &Place,
+    ) -> Result<impl FnOnce() -> Result<Step> + Send + use<>> {
         let (content, _) = named(entry)?;
         let (place, existing) = (place.clone(), self.existing);
         let (mode, mtime) = (entry.mode, entry.mtime);
-        blocking(move || {
+        Ok(move || {
             let there = place.there().map_err(Error::io(place.path()))?;
             let mut decided = step(&content, mtime, there, None, existing);
             if decided == Step::Compare {
@@ -155,19 +164,24 @@ impl Files {
             }
             Ok(decided)
         })
-        .await
     }
 
-    async fn begin(&self, place: &Place, size: u64) -> Result<Arc<Temp>> {
-        let place = place.clone();
+    /// As [`decide`](Self::decide); where the file is to be written, it is begun at once.
+    async fn begin(&self, entry: &Entry, place: &Place) -> Result<(Step, Option<Arc<Temp>>)> {
+        let decide = self.decider(entry, place)?;
+        let (size, place) = (entry.size(), place.clone());
         // A small file is written in one piece as soon as it is there.
         let reserve = size > self.fetcher.range_length();
         blocking(move || {
+            let step = decide()?;
+            if !matches!(step, Step::Create | Step::Replace) {
+                return Ok((step, None));
+            }
             let temp = Temp::create(&place.folder, OWNER_ALONE).map_err(Error::io(place.path()))?;
             if reserve {
                 temp.reserve(size).map_err(Error::io(place.path()))?;
             }
-            Ok(Arc::new(temp))
+            Ok((step, Some(Arc::new(temp))))
         })
         .await
     }
@@ -198,7 +212,7 @@ pub(super) fn refusal(step: Step, place: &Place) -> Error {
         }
         Step::Twin => format!(
             "{path}: this disk can't tell the name from another one that is there (they differ \
-             only in case or Unicode form); restore it by its path into another folder"
+             only in case or Unicode form); restore it by its path into another folder (--to)"
         ),
         _ => format!("{path}: something else is there; --overwrite replaces it"),
     })

@@ -8,6 +8,7 @@
 //! further names of files; symbolic links last, so that none is there while files are written.
 //! Each is a way of its own through the manifest, so memory does not grow with the library.
 
+mod archived;
 mod content;
 mod file;
 mod heal;
@@ -25,7 +26,9 @@ use crate::engine::download::{blocking, space};
 use crate::engine::look;
 use crate::engine::retry::Retrier;
 use crate::engine::stop::Stop;
-use crate::model::{Entry, Error, Event, Events, ExitCode, Failure, RestoreSummary, Result, Side};
+use crate::model::{
+    Entry, Error, Event, Events, ExitCode, Failure, Preview, RestoreSummary, Result, Side, words,
+};
 use crate::plan::restore::{Existing, Selection};
 use crate::snapshot::{Found, Vault};
 use file::Files;
@@ -50,6 +53,8 @@ pub struct Request {
     pub existing: Existing,
     /// Tell, touch nothing.
     pub dry_run: bool,
+    /// Whether a person will be asked before a large restore, who wants to know what is archived.
+    pub asks: bool,
     /// The vault asks for the retrieval of archived versions, so they are late, not lost.
     pub thaws: bool,
     /// Requests in flight.
@@ -76,6 +81,7 @@ pub struct Restored {
 /// Files that are right already are left alone and counted, so an interrupted restore goes on where
 /// it was. A file's failure is told and does not keep others from being restored; a full disk, lost
 /// credentials, a lost network or a stop end the restore, and [`Restored`] still says what is there.
+/// Before the first write `agree` is asked; without its consent nothing is done.
 ///
 /// # Errors
 /// What keeps it from beginning: the folder can't be made or opened, another restore is writing it
@@ -85,14 +91,19 @@ pub async fn restore(
     found: &Found,
     request: &Request,
     retrier: &Retrier,
+    agree: impl AsyncFn(&Preview) -> Result<bool>,
     events: &Events,
 ) -> Result<Restored> {
     let snapshot = &found.loaded.snapshot;
-    look::introduce(found, events);
     let chunks = look::chunks(snapshot, &request.selection);
     let missing = format!("the snapshot {} has no such path", snapshot.id);
     let wanted = Wanted::Chunks(chunks);
-    let mut restored = write(vault, wanted, &missing, request, retrier, events).await?;
+    let from = Origin {
+        snapshot: Some(snapshot.id.to_string()),
+        wanted,
+        missing: &missing,
+    };
+    let mut restored = write(vault, from, request, retrier, agree, events).await?;
     restored.summary.snapshot = Some(snapshot.id.to_string());
     Ok(restored)
 }
@@ -108,6 +119,7 @@ pub async fn restore_entries(
     missing: &str,
     request: &Request,
     retrier: &Retrier,
+    agree: impl AsyncFn(&Preview) -> Result<bool>,
     events: &Events,
 ) -> Result<Restored> {
     entries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -122,18 +134,35 @@ pub async fn restore_entries(
             entry.hardlink = None;
         }
     }
-    let wanted = Wanted::Entries(entries);
-    write(vault, wanted, missing, request, retrier, events).await
+    let from = Origin {
+        snapshot: None,
+        wanted: Wanted::Entries(entries),
+        missing,
+    };
+    write(vault, from, request, retrier, agree, events).await
+}
+
+/// Where a restore takes what it writes.
+struct Origin<'a> {
+    snapshot: Option<String>,
+    wanted: Wanted,
+    /// What is said of a path that is not there.
+    missing: &'a str,
 }
 
 async fn write(
     vault: &Vault,
-    wanted: Wanted,
-    missing: &str,
+    from: Origin<'_>,
     request: &Request,
     retrier: &Retrier,
+    agree: impl AsyncFn(&Preview) -> Result<bool>,
     events: &Events,
 ) -> Result<Restored> {
+    let Origin {
+        snapshot,
+        wanted,
+        missing,
+    } = from;
     let tally = Arc::new(Tally::new(events.clone()));
     let source = Source::new(vault, wanted, &request.selection, &tally);
     let how = Look {
@@ -141,15 +170,31 @@ async fn write(
         existing: request.existing,
         dry_run: request.dry_run,
         events: events.clone(),
+        classes: Arc::default(),
     };
     let stopped = watch(retrier.stop().clone(), Arc::clone(&tally));
     events.send(Event::Phase("list"));
     let survey = survey(source.first_look(), &request.selection, &how).await?;
-    announce(&survey, events);
-    let mut fetched = 0;
     let to = request.to.clone();
     let needed = survey.needed();
-    blocking(move || space::check(&to, needed, WAY_OUT)).await?;
+    let free = blocking(move || space::check(&to, needed, WAY_OUT)).await;
+    let mut preview = preview(&survey, request, snapshot);
+    // Where there is no room for it, what it would be is worth knowing all the same.
+    preview.free_bytes = free.as_ref().ok().copied().flatten();
+    let shows = request.dry_run || preview.is_large();
+    if shows && (request.dry_run || request.asks) && free.is_ok() && !tally.is_over() {
+        let seen = (&survey, &how);
+        let parallel = request.transfers;
+        let selection = &request.selection;
+        preview.archive = archived::archived(vault, &source, selection, seen, parallel).await?;
+    }
+    announce(&survey, preview.clone(), shows, events);
+    free?;
+    let mut fetched = 0;
+    if !request.dry_run && !tally.is_over() && !agree(&preview).await? {
+        stopped.abort();
+        return Ok(conclude(tally.finish(), &request.to, 0));
+    }
     if !request.dry_run && !tally.is_over() {
         let to = request.to.clone();
         let walk = blocking(move || Walk::to_write(&to)).await?;
@@ -181,21 +226,45 @@ async fn write(
     Ok(restored)
 }
 
-fn announce(survey: &Survey, events: &Events) {
+fn preview(survey: &Survey, request: &Request, snapshot: Option<String>) -> Preview {
+    Preview {
+        to: request.to.clone(),
+        snapshot,
+        files: survey.files,
+        others: survey.others,
+        fetch_files: survey.fetch_files,
+        fetch_bytes: survey.fetch,
+        replaced: survey.replaced,
+        right: survey.right,
+        compared: survey.compared,
+        refused: survey.refused,
+        ..Preview::default()
+    }
+}
+
+fn announce(survey: &Survey, preview: Preview, shows: bool, events: &Events) {
     events.send(Event::Total {
         files: survey.files,
         bytes: survey.fetch,
     });
-    events.send(Event::Note(format!(
-        "files selected: {}; to download and write: {} ({})",
-        survey.files,
-        survey.fetch_files,
-        bytesize::ByteSize(survey.fetch)
-    )));
+    events.send(if shows {
+        Event::Preview(Box::new(preview))
+    } else {
+        Event::Note(format!(
+            "files selected: {}; to download and write: {} ({})",
+            words::digits(survey.files),
+            words::digits(survey.fetch_files),
+            bytesize::ByteSize(survey.fetch)
+        ))
+    });
     if survey.specials > 0 {
         events.send(Event::Note(format!(
-            "{} sockets, FIFOs or devices are named by the snapshot and not restored",
-            survey.specials
+            "{} named by the snapshot and not restored",
+            words::count(
+                survey.specials,
+                "socket, FIFO or device is",
+                "sockets, FIFOs or devices are"
+            )
         )));
     }
     if let Some(note) = survey.carried_note() {

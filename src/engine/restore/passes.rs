@@ -60,6 +60,11 @@ impl<'a> Source<'a> {
         self.read(true).take_until(self.tally.over())
     }
 
+    /// The entries once more, chunk by chunk.
+    pub(super) fn again(&self) -> impl Stream<Item = Vec<Entry>> {
+        self.read(false).take_until(self.tally.over())
+    }
+
     /// The entries.
     pub(super) fn entries(&self) -> impl Stream<Item = Entry> {
         self.read(false).flat_map(stream::iter)

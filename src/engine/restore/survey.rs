@@ -1,15 +1,19 @@
 //! The look before the first byte: what there is to restore, what is there already, what it takes.
 
+use super::archived::{self, ASKED, Groups};
 use crate::engine::download::blocking;
 use crate::engine::download::folder::Walk;
 use crate::engine::download::space::Needed;
-use crate::model::{Action, Entry, Event, Events, Kind, RelPath, Result};
+use crate::engine::kept::VersionName;
+use crate::model::archive::Archive;
+use crate::model::{Action, Entry, Event, Events, Kind, RelPath, Result, Stored, words};
 use crate::plan::Overlaps;
 use crate::plan::restore::{Existing, Selection, Step, There, step};
 use futures::stream::{Stream, StreamExt};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 
 /// Carried paths are counted, and so many of them named.
 const NAMED: usize = 10;
@@ -23,6 +27,18 @@ pub(super) struct Survey {
     pub(super) fetch_files: u64,
     /// Their bytes.
     pub(super) fetch: u64,
+    /// The first versions of them, with their bytes: one more than are asked for one by one.
+    pub(super) to_fetch: Vec<(Stored, u64)>,
+    /// Of them, those that are archived, by the classes that were given.
+    pub(super) archived: Groups,
+    /// Those of them that replace a file.
+    pub(super) replaced: u64,
+    /// Files that are right already.
+    pub(super) right: u64,
+    /// Files that have to be read first.
+    pub(super) compared: u64,
+    /// Files that differ and stay.
+    pub(super) refused: u64,
     /// Bytes that the disk must have free.
     pub(super) grow: u64,
     /// Names that are new on the disk.
@@ -31,6 +47,8 @@ pub(super) struct Survey {
     pub(super) after_files: u64,
     /// Symbolic links.
     pub(super) symlinks: u64,
+    /// Empty folders and symbolic links.
+    pub(super) others: u64,
     /// Sockets, FIFOs, devices: never restored.
     pub(super) specials: u64,
     /// Entries that the snapshot took over from an older one.
@@ -50,6 +68,19 @@ pub(super) struct Look {
     pub(super) existing: Existing,
     pub(super) dry_run: bool,
     pub(super) events: Events,
+    /// Versions that are known to be archived.
+    pub(super) classes: Arc<HashMap<VersionName, Archive>>,
+}
+
+impl Look {
+    /// The same, without a word about single entries.
+    pub(super) fn silent(&self) -> Self {
+        Self {
+            dry_run: false,
+            events: Events::none(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Goes through all entries once, touching nothing.
@@ -92,6 +123,7 @@ impl Survey {
                 self.carried_names.push(entry.path.clone());
             }
         }
+        self.others += u64::from(matches!(entry.kind, Kind::Dir | Kind::Symlink));
         match entry.kind {
             Kind::Special => self.specials += 1,
             Kind::Symlink => self.symlinks += 1,
@@ -124,17 +156,37 @@ impl Survey {
                 }
             }
         }
+        match step {
+            Step::Create | Step::Replace => {}
+            Step::Keep | Step::Touch => self.right += 1,
+            Step::Compare => self.compared += 1,
+            Step::Differs | Step::FolderInTheWay | Step::Twin => self.refused += 1,
+        }
         if entry.hardlink.is_some() {
             self.after_files += 1;
         } else if writes {
             self.fetch += content.size;
             self.fetch_files += 1;
+            self.replaced += u64::from(step == Step::Replace);
+            self.note_version(entry, content.size, look);
             self.new_files += u64::from(step == Step::Create);
             let freed = match there {
                 There::File { size, .. } => size,
                 _ => 0,
             };
             self.grow += content.size.saturating_sub(freed);
+        }
+    }
+
+    fn note_version(&mut self, entry: &Entry, size: u64, look: &Look) {
+        let Some(stored) = &entry.stored else {
+            return;
+        };
+        if self.to_fetch.len() <= ASKED {
+            self.to_fetch.push((stored.clone(), size));
+        }
+        if let Some(archive) = look.classes.get(&VersionName::of(stored)) {
+            archived::add(&mut self.archived, *archive, false, size);
         }
     }
 
@@ -177,16 +229,12 @@ impl Survey {
             .collect();
         let rest = self.carried - names.len() as u64;
         if rest > 0 {
-            names.push(format!("and {rest} more").into());
+            names.push(format!("and {} more", words::digits(rest)).into());
         }
         (self.carried > 0).then(|| {
-            let paths = match self.carried {
-                1 => "path comes",
-                _ => "paths come",
-            };
+            let paths = words::count(self.carried, "path comes", "paths come");
             format!(
-                "{} {paths} from an older snapshot, because the run could not see them: {}",
-                self.carried,
+                "{paths} from an older snapshot, because the run could not see what is there: {}",
                 names.join(", ")
             )
         })

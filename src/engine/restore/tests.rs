@@ -4,16 +4,24 @@ use super::*;
 use crate::engine::download::temp;
 use crate::engine::pace::Pace;
 use crate::engine::stop::Why;
-use crate::model::{Blake3, Content, Crc64, Entry, Kind, Mode, RelPath, Stored, Target, time};
+use crate::model::archive::Archive;
+use crate::model::{
+    Archived, Blake3, Content, Crc64, Entry, InArchive, Kind, Mode, RelPath, Stored, Target, time,
+};
 use crate::snapshot::{Claims, CommitRequest, Lock, Named, Select, Vault, commit};
 use crate::store::model::ModelStore;
-use crate::store::{BucketInfo, Put, Store};
+use crate::store::{Attributes, BucketInfo, Put, Store};
 use futures::stream;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::time::Duration;
 
 const PERIOD: Duration = Duration::from_secs(60 * 86_400);
+
+/// Agrees to all.
+async fn yes(_: &Preview) -> Result<bool> {
+    Ok(true)
+}
 
 /// A vault in memory and an empty folder.
 struct World {
@@ -44,12 +52,19 @@ impl World {
     }
 
     async fn put(&self, path: &str, body: &[u8]) -> Stored {
+        self.put_as(path, body, None).await
+    }
+
+    async fn put_as(&self, path: &str, body: &[u8], class: Option<&str>) -> Stored {
         let key = format!("lib/files/{path}");
         let put = Put {
             key: key.clone(),
             body: body.to_vec().into(),
             crc64nvme: Crc64::of(body),
-            attributes: Default::default(),
+            attributes: Attributes {
+                storage_class: class.map(str::to_owned),
+                ..Attributes::default()
+            },
             condition: Default::default(),
         };
         let written = self.store.put(put).await.unwrap();
@@ -125,6 +140,7 @@ impl World {
             selection: Selection::default(),
             existing: Existing::default(),
             dry_run: false,
+            asks: false,
             thaws: false,
             transfers: 4,
             memory: 16 << 20,
@@ -135,7 +151,7 @@ impl World {
         let found = self.vault.find(&Select::Latest).await.unwrap();
         let pace = Arc::new(Pace::new(4, None));
         let retrier = Retrier::new(pace, Stop::default(), Duration::from_secs(60));
-        restore(&self.vault, &found, request, &retrier, &Events::none())
+        restore(&self.vault, &found, request, &retrier, yes, &Events::none())
             .await
             .unwrap()
     }
@@ -408,6 +424,109 @@ async fn a_dry_run_touches_nothing() {
     assert!(!world.to().exists());
 }
 
+/// What a restore of everything is said to come to.
+async fn previewed(world: &World, change: impl FnOnce(&mut Request)) -> Option<Preview> {
+    let mut request = world.request();
+    change(&mut request);
+    let found = world.vault.find(&Select::Latest).await.unwrap();
+    let retrier = Retrier::new(Arc::new(Pace::new(4, None)), Stop::default(), PERIOD);
+    let (events, mut said) = Events::channel();
+    let no = async |_: &Preview| Ok(false);
+    let restored = restore(&world.vault, &found, &request, &retrier, no, &events);
+    let restored = restored.await.unwrap();
+    assert_eq!((restored.exit, restored.summary.files), (ExitCode::Done, 0));
+    drop(events);
+    while let Some(event) = said.recv().await {
+        if let Event::Preview(preview) = event {
+            return Some(*preview);
+        }
+    }
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_says_what_is_there_what_comes_and_what_is_archived() {
+    let mut world = World::new();
+    world.file("new", b"new").await;
+    world.file("right", b"right").await;
+    world.file("other", b"other").await;
+    let stored = world.put_as("cold", b"cold!", Some("GLACIER")).await;
+    world.file("cold", b"cold!").await.stored = Some(stored);
+    world.commit().await;
+    world.restore_all().await;
+    for gone in ["new", "cold"] {
+        fs::remove_file(world.to().join(gone)).ok();
+    }
+    fs::write(world.to().join("other"), b"mine").unwrap();
+    let preview = previewed(&world, |request| request.dry_run = true)
+        .await
+        .unwrap();
+    assert_eq!(
+        (preview.files, preview.fetch_files, preview.fetch_bytes),
+        (4, 2, 8)
+    );
+    assert_eq!(
+        (preview.right, preview.refused, preview.replaced),
+        (1, 1, 0)
+    );
+    let cold = Archived {
+        archive: Archive::Glacier,
+        coming: false,
+        versions: 1,
+        bytes: 5,
+    };
+    assert_eq!(preview.archive, InArchive::Known(vec![cold]));
+    // A file that would be replaced makes it a large one; what is on its way is told apart.
+    let tier = crate::model::archive::Tier::Bulk;
+    let key = "lib/files/cold";
+    world
+        .store
+        .restore_archived(key, None, tier, Some(1))
+        .await
+        .ok();
+    let replaces = |request: &mut Request| {
+        request.existing.overwrite = true;
+        request.asks = true;
+    };
+    let preview = previewed(&world, replaces).await.unwrap();
+    assert_eq!((preview.replaced, preview.refused), (1, 0));
+    assert!(preview.is_large());
+    assert_eq!(
+        fs::read(world.to().join("other")).unwrap(),
+        b"mine",
+        "nobody agreed"
+    );
+    // A small one begins without a word.
+    assert_eq!(previewed(&world, |request| request.asks = true).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_versions_one_listing_tells_which_are_archived() {
+    let mut world = World::new();
+    for number in 0..=archived::ASKED {
+        let path = format!("{number:05}");
+        let class = (number % 100 == 0).then_some("DEEP_ARCHIVE");
+        let stored = world.put_as(&path, b"x", class).await;
+        let mut entry = Entry::new(path.as_str().into(), Kind::File);
+        entry.content = Some(Content::of(b"x"));
+        entry.stored = Some(stored);
+        world.add(entry);
+    }
+    world.commit().await;
+    let before = world.store.requests().get("HeadObject").copied();
+    let preview = previewed(&world, |request| request.asks = true)
+        .await
+        .unwrap();
+    assert_eq!(world.store.requests().get("HeadObject").copied(), before);
+    let cold = Archived {
+        archive: Archive::DeepArchive,
+        coming: false,
+        versions: 11,
+        bytes: 11,
+    };
+    assert_eq!(preview.archive, InArchive::Known(vec![cold]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_the_restore_without_leftovers() {
     let mut world = World::new();
@@ -418,9 +537,16 @@ async fn a_stop_ends_the_restore_without_leftovers() {
     stop.request(Why::Interrupted);
     let retrier = Retrier::new(Arc::new(Pace::new(4, None)), stop, PERIOD);
     let request = world.request();
-    let restored = restore(&world.vault, &found, &request, &retrier, &Events::none())
-        .await
-        .unwrap();
+    let restored = restore(
+        &world.vault,
+        &found,
+        &request,
+        &retrier,
+        yes,
+        &Events::none(),
+    )
+    .await
+    .unwrap();
     assert_eq!(restored.exit, ExitCode::Interrupted);
     assert!(!world.to().exists() || world.names().is_empty());
 }
@@ -434,7 +560,15 @@ async fn one_restore_at_a_time_writes_a_folder() {
     let found = world.vault.find(&Select::Latest).await.unwrap();
     let retrier = Retrier::new(Arc::new(Pace::new(4, None)), Stop::default(), PERIOD);
     let request = world.request();
-    let refused = restore(&world.vault, &found, &request, &retrier, &Events::none()).await;
+    let refused = restore(
+        &world.vault,
+        &found,
+        &request,
+        &retrier,
+        yes,
+        &Events::none(),
+    )
+    .await;
     assert!(matches!(refused, Err(Error::Held(_))), "{refused:?}");
 }
 
@@ -449,7 +583,15 @@ async fn more_than_the_disk_has_is_refused_before_the_first_byte() {
     let found = world.vault.find(&Select::Latest).await.unwrap();
     let retrier = Retrier::new(Arc::new(Pace::new(4, None)), Stop::default(), PERIOD);
     let request = world.request();
-    let refused = restore(&world.vault, &found, &request, &retrier, &Events::none()).await;
+    let refused = restore(
+        &world.vault,
+        &found,
+        &request,
+        &retrier,
+        yes,
+        &Events::none(),
+    )
+    .await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.exit_code(), ExitCode::Usage);
     assert!(refused.to_string().contains("are missing"), "{refused}");

@@ -1,7 +1,7 @@
 //! Files that a cloud drive keeps a placeholder of: told, and taken over without doubt.
 
 use super::Run;
-use crate::model::{Action, CloudFiles, Event, Kind, RelPath, Result};
+use crate::model::{Action, CloudFiles, Event, Kind, RelPath, Result, words};
 use crate::plan::Plan;
 
 /// Paths that a message names; the rest is counted.
@@ -46,8 +46,8 @@ impl Run {
 }
 
 fn kept_in_words(count: u64) -> String {
-    let files = if count == 1 { "file is" } else { "files are" };
-    format!("{count} {files} in the cloud only, and kept as stored before")
+    let files = words::count(count, "file is", "files are");
+    format!("{files} in the cloud only, and kept as stored before")
 }
 
 fn never_in_words(paths: &[RelPath], setting: CloudFiles) -> String {

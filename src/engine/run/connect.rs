@@ -160,7 +160,7 @@ pub async fn connect_backup(
     stop: &Stop,
 ) -> Result<(Arc<Versions>, Vault)> {
     let backup = settings.backup.as_ref().ok_or_else(|| {
-        Error::Usage("no backup target: give --backup-to s3://bucket/prefix".to_owned())
+        Error::Usage("no backup target: give --backup-to s3://bucket/prefix, or [backup] to in tidelock.toml".to_owned())
     })?;
     let stores = Stores::default();
     let connector = Connector {

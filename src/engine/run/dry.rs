@@ -1,24 +1,29 @@
 //! `--dry-run`: the plan, printed; nothing is touched.
 
 use super::Run;
+use super::forecast::Sketch;
+use super::stages::Progress;
 use crate::library::Library;
 use crate::model::{Action, Event, ExitCode, RelPath, Result, Side};
 use crate::plan::{DeleteVerdict, Mirror, Plan, Task};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How often each action is planned on each side.
+/// How often each action is planned on each side, and what that asks of the targets.
 #[derive(Default)]
-struct Planned(BTreeMap<(Option<Side>, Action), u64>);
+struct Planned {
+    counts: BTreeMap<(Option<Side>, Action), u64>,
+    sketch: Sketch,
+}
 
 impl Planned {
     /// One line a side: `sync: 2 upload, 1 delete`.
     fn lines(&self) -> String {
-        if self.0.is_empty() {
+        if self.counts.is_empty() {
             return "nothing to do".to_owned();
         }
         let mut sides: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for ((side, action), count) in &self.0 {
+        for ((side, action), count) in &self.counts {
             let side = side.map_or("library", Side::as_str);
             let part = format!("{count} {}", action.as_str());
             sides.entry(side).or_default().push(part);
@@ -37,6 +42,7 @@ impl Run {
         plan: Plan,
         library: Arc<Library>,
         scan_errors: bool,
+        progress: &mut Progress,
     ) -> Result<()> {
         let mut all = Planned::default();
         for task in &plan.tasks {
@@ -82,6 +88,7 @@ impl Run {
             all.lines()
         );
         self.events.send(Event::Note(text));
+        progress.forecast = Some(self.foretell(&plan, &verdict, all.sketch).await?);
         if let DeleteVerdict::Refused { why, override_flag } = verdict {
             self.raise(ExitCode::Refused);
             return Err(self.refusal(&plan, &why, &override_flag));
@@ -94,7 +101,9 @@ impl Run {
 
     async fn predict(&self, task: &Task, all: &mut Planned) -> Result<()> {
         let (path, size) = (&task.seen.path, task.seen.size);
-        let moved = !task.same && self.memory.is_like(size, task.seen.mtime).await?;
+        // A second path of one inode has the content of the first, which is done before it.
+        let moved = !task.same
+            && (task.hardlink.is_some() || self.memory.is_like(size, task.seen.mtime).await?);
         let backs_up = self.backup.is_some() && self.which.backs_up();
         let stored = task.same
             && task
@@ -135,7 +144,8 @@ impl Run {
         side: Option<Side>,
         size: u64,
     ) {
-        *all.0.entry((side, action)).or_default() += 1;
+        *all.counts.entry((side, action)).or_default() += 1;
+        all.sketch.take(action, side, size);
         let path = path.clone();
         self.events.send(Event::File {
             path,
@@ -160,7 +170,7 @@ mod tests {
             (Some(Side::Sync), Action::Upload, 2),
             (None, Action::Skip, 3),
         ] {
-            all.0.insert((side, action), count);
+            all.counts.insert((side, action), count);
         }
         assert_eq!(all.lines(), "library: 3 skip\nsync: 2 upload, 1 delete");
     }

@@ -9,7 +9,9 @@ use crate::engine::memory::known;
 use crate::engine::transfer::{Transfer, large_files};
 use crate::library::{Library, Root, RootProblem, Scan, ScanError, check_root, scan};
 use crate::model::key::KeyBase;
-use crate::model::{Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, RunSettings};
+use crate::model::{
+    Error, Event, LibrarySettings, MtimePolicy, RelPath, Result, RunSettings, words,
+};
 use crate::plan::{CompareOptions, Comparer, Extra, MirrorObject, Plan, check_empty};
 use crate::state::View;
 use crate::store::Object;
@@ -238,27 +240,31 @@ impl Run {
             .await
             .unwrap_or(0);
         if known == 0 {
-            return Error::Usage(problem.to_string());
+            return Error::Usage(format!(
+                "{problem} Name another folder, as in `tidelock run FOLDER`, or correct [library] \
+                 path"
+            ));
         }
-        let renewed = self.tally.renewed.get();
+        let renewed = words::count(self.tally.renewed.get(), "lock", "locks");
         let until = self
             .protected_until()
             .map(|until| format!(", protected until {until:.0}"));
         let problem = problem.to_string();
         let stop = if problem.ends_with('?') { "" } else { "." };
         Error::Refused(format!(
-            "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} locks \
-             renewed{}. Plug it in or correct the library's path, then run the same command again.",
+            "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} \
+             renewed{}. Plug it in or correct [library] path, then run the same command again.",
             until.unwrap_or_default()
         ))
     }
 
     fn emptied(&self, path: &Path, known: u64) -> Error {
         Error::Refused(format!(
-            "the library at {} has no files, and had {known} before: is its disk unplugged? \
+            "the library at {} has no files, and had {} before: is its disk unplugged? \
              Nothing was stored and nothing was deleted. If it is meant to be empty, run again \
              with --allow-empty --max-delete {known}",
-            path.display()
+            path.display(),
+            words::digits(known)
         ))
     }
 }

@@ -21,6 +21,7 @@ mod commit;
 mod connect;
 mod deletes;
 mod dry;
+mod forecast;
 mod forget;
 mod guard;
 mod heads;
@@ -30,6 +31,7 @@ mod open;
 mod presence;
 mod renew;
 mod rescue;
+mod scratch;
 mod silence;
 mod stages;
 mod stock;
@@ -85,6 +87,8 @@ pub(crate) struct Run {
     unfinished: Arc<Vec<Unfinished>>,
     /// The state had nothing when it was opened.
     fresh_state: bool,
+    /// Where a dry run keeps its state, where this machine has none. Held until the end.
+    _scratch: Option<scratch::Scratch>,
     /// Why the next snapshot is suspect, where it is.
     suspect: Option<String>,
     /// The guard's finding that this night looks like ransomware.

@@ -2,6 +2,7 @@
 
 use super::Run;
 use super::connect::Connector;
+use super::scratch::Scratch;
 use super::stages::{Progress, Stores, Which};
 use super::via::Route;
 use crate::engine::lease::{Before, Holder, Lease};
@@ -47,7 +48,16 @@ impl Run {
                 "no backup target takes part: deletes and overwrites on the mirror are final";
             events.send(Event::Note(note.to_owned()));
         }
-        let (state, fresh) = open_state(settings, &events).await?;
+        let mut file = state_of(settings);
+        // A dry run leaves nothing, not even a memory of itself.
+        let scratch = match settings.run.dry_run && !file.exists() {
+            true => Some(Scratch::new()?),
+            false => None,
+        };
+        if let Some(scratch) = &scratch {
+            file = scratch.path().join("state.db");
+        }
+        let (state, fresh) = open_state(file, &events).await?;
         if let Some(backup) = &mut backup {
             backup.remember(&state);
         }
@@ -71,6 +81,7 @@ impl Run {
             leftovers: false,
             unfinished: Arc::default(),
             fresh_state: fresh,
+            _scratch: scratch,
             suspect: None,
             suspicion: None,
             unsure: false,
@@ -227,8 +238,7 @@ pub fn has_state(settings: &Settings) -> bool {
 }
 
 /// Opens the state; also whether it knows nothing yet.
-async fn open_state(settings: &Settings, events: &Events) -> Result<(StateHandle, bool)> {
-    let file = state_of(settings);
+async fn open_state(file: PathBuf, events: &Events) -> Result<(StateHandle, bool)> {
     let process = crate::engine::host::Process::current();
     let now: Time = crate::model::time::local_now();
     let holder = format!("pid {} on {} since {now:.0}", process.pid, process.host);

@@ -4,7 +4,7 @@ use super::Run;
 use super::stages::Progress;
 use crate::engine::kept::VersionName;
 use crate::engine::versions::Versions;
-use crate::model::{Entry, Event, Result, StoreErrorKind, StoreResult, Stored};
+use crate::model::{Entry, Event, Result, StoreErrorKind, StoreResult, Stored, words};
 use crate::snapshot::{ChunkRef, layout};
 use crate::state::View;
 use crate::store::{ListRequest, Order};
@@ -39,9 +39,12 @@ impl Run {
         self.forget_chunks(&versions, &there).await?;
         if !gone.is_empty() {
             let warning = format!(
-                "{} entries name versions that are gone from the backup; what the library still \
-                 has is stored again",
-                gone.len()
+                "{} gone from the backup; what the library still has is stored again",
+                words::count(
+                    gone.len() as u64,
+                    "entry names a version that is",
+                    "entries name versions that are"
+                )
             );
             self.events.send(Event::Warning(warning));
             let lost: Vec<Stored> = gone.iter().filter_map(|it| it.stored.clone()).collect();

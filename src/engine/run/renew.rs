@@ -6,6 +6,7 @@ use crate::engine::renewal::{By, Renewal, Request, renew};
 use crate::engine::versions::{Extended, Versions};
 use crate::model::{
     Entry, Event, ExitCode, Failure, RelPath, Result, Retention, StoreErrorKind, Stored, Time,
+    words,
 };
 use crate::snapshot::{Claims, Loaded};
 use crate::state::{Change, Found, Row, View};
@@ -91,7 +92,10 @@ impl Run {
     async fn take_in(&mut self, renewal: Renewal, progress: &mut Progress) -> Result<()> {
         self.tally.renewed.add(renewal.renewed);
         if renewal.renewed > 0 {
-            let note = format!("{} locks were extended", renewal.renewed);
+            let note = format!(
+                "{} extended",
+                words::count(renewal.renewed, "lock was", "locks were")
+            );
             self.events.send(Event::Note(note));
         }
         progress.at_risk += renewal.at_risk;

@@ -6,7 +6,7 @@ use crate::engine::stop::{Stop, Why};
 use crate::engine::transfer::{Batch, Transfer, run_batch};
 use crate::engine::verify::Mention;
 use crate::model::{
-    Entry, Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, killpoint,
+    Entry, Error, Event, Events, ExitCode, Failure, Forecast, Result, Settings, Summary, killpoint,
 };
 use crate::plan::{DeleteVerdict, Plan, Task};
 use crate::store::Store;
@@ -125,6 +125,8 @@ pub(super) struct Progress {
     pub(super) library: Option<(u64, u64)>,
     /// Something may have been written.
     pub(super) wrote: bool,
+    /// What a run would do; a dry run's.
+    pub(super) forecast: Option<Forecast>,
     /// The guard's refusal.
     pub(super) refusal: Option<Error>,
     /// Versions that are not locked for long enough.
@@ -180,7 +182,8 @@ impl Run {
             listing_failed,
         } = stop.cuts(self.look(progress)).await?;
         if self.settings.run.dry_run {
-            return self.dry_run(plan, library, scan_errors).await;
+            let dry = self.dry_run(plan, library, scan_errors, progress);
+            return Box::pin(dry).await;
         }
         progress.wrote = true;
         let (tasks, mut rest) = split(plan);
@@ -303,6 +306,7 @@ impl Run {
         let mut summary = Summary {
             errors: self.tally.failures(),
             twice: self.twice(),
+            forecast: progress.forecast.clone(),
             ..Summary::default()
         };
         summary.library = progress

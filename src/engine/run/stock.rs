@@ -2,8 +2,8 @@
 
 use super::{Backup, Run};
 use crate::engine::lease::{Before, read_settled};
-use crate::model::{Event, Identity, Result, Side};
-use crate::snapshot::{Claims, Loaded, read_ledger};
+use crate::model::{Error, Event, ExitCode, Identity, Result, Side};
+use crate::snapshot::{Claims, Loaded, SnapshotId, read_ledger};
 use crate::state::{Base, Row, Standing};
 use futures::StreamExt;
 use std::sync::Arc;
@@ -15,7 +15,11 @@ impl Run {
     /// The latest snapshot, and the state brought up to it.
     pub(super) async fn take_stock(&mut self) -> Result<()> {
         let latest = match &mut self.backup {
-            Some(backup) => backup.list_snapshots().await?,
+            Some(backup) => {
+                let (latest, unreadable) = backup.list_snapshots().await?;
+                self.pass_over(latest.as_ref(), unreadable);
+                latest
+            }
             None => None,
         };
         let known = latest
@@ -58,6 +62,23 @@ impl Run {
             self.unfinished = Arc::new(lease.unfinished().await);
         }
         Ok(())
+    }
+
+    /// Tells of newer snapshots than the latest that can be read. Who can write can put garbage
+    /// there, and it must not end the nights.
+    fn pass_over(&mut self, latest: Option<&Loaded>, unreadable: Vec<(SnapshotId, Error)>) {
+        for (id, error) in unreadable {
+            self.raise(ExitCode::Damage);
+            let from = latest.map_or_else(String::new, |it| it.snapshot.id.to_string());
+            self.fail(
+                format!("snapshot {id}"),
+                "snapshot",
+                format!(
+                    "{error}. This run goes on from {from}; `tidelock verify` tells more, and an \
+                     administrator can delete the object"
+                ),
+            );
+        }
     }
 
     /// Whether versions or uploads may be there that neither a snapshot nor the state names. Then
@@ -183,15 +204,30 @@ impl Run {
 }
 
 impl Backup {
-    /// Lists the snapshots, and reads the latest.
-    async fn list_snapshots(&mut self) -> Result<Option<Loaded>> {
+    /// Lists the snapshots, and reads the latest that can be read; tells of later ones that can't.
+    ///
+    /// # Errors
+    /// `Damage` where none can be read: it is not known then what the vault holds.
+    async fn list_snapshots(&mut self) -> Result<(Option<Loaded>, Vec<(SnapshotId, Error)>)> {
         let listed = self.vault.list_all().await?;
-        let latest = match listed.last() {
-            Some(at) => Some(self.vault.load(at).await?),
-            None => None,
-        };
+        let (mut latest, mut unreadable) = (None, Vec::new());
+        for at in listed.iter().rev() {
+            match self.vault.load(at).await {
+                Ok(loaded) => {
+                    latest = Some(loaded);
+                    break;
+                }
+                Err(error @ Error::Damage(_)) => unreadable.push((at.id.clone(), error)),
+                Err(error) => return Err(error),
+            }
+        }
+        if latest.is_none()
+            && let Some((_, error)) = unreadable.pop()
+        {
+            return Err(error);
+        }
         self.listed = Some(listed);
-        Ok(latest)
+        Ok((latest, unreadable))
     }
 }
 

@@ -14,6 +14,8 @@ use std::collections::HashSet;
 pub(super) struct Covered {
     /// The full key.
     pub(super) key: String,
+    /// Of what covers it.
+    pub(super) version_id: String,
     /// A delete marker; otherwise a version that no snapshot names and that Tidelock did not write.
     pub(super) marker: bool,
 }
@@ -103,8 +105,12 @@ impl Key {
         }
         let marker = newest.delete_marker;
         let strange = marker || is_strange(vault, retrier, &newest).await?;
-        let key = newest.key;
-        Ok(strange.then_some(Covered { key, marker }))
+        let (key, version_id) = (newest.key, newest.version_id);
+        Ok(strange.then_some(Covered {
+            key,
+            version_id,
+            marker,
+        }))
     }
 }
 

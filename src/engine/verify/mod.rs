@@ -259,20 +259,25 @@ impl Verifier<'_> {
         named.extend(chunks.chain(snapshots).map(|it| VersionName::of(&it)));
         let base = KeyBase::new(self.vault.target().key(layout::FILES));
         for covered in covered::covered(self.vault, self.retrier, &named).await? {
+            let id = covered.version_id;
             let path = match base.path_of(&covered.key) {
                 Some(KeyPath::Path(path)) => path.display().into_owned(),
                 _ => covered.key,
             };
-            let (problem, message) = if covered.marker {
-                let what = "a delete marker hides it: somebody deleted it. Its versions are there, \
-                            and restore gives them";
-                ("delete_marker", what)
+            let (problem, what) = if covered.marker {
+                (
+                    "delete_marker",
+                    "a delete marker hides it: somebody deleted it",
+                )
             } else {
                 let what = "a newer version, which no snapshot names and Tidelock did not write, \
-                            covers it. Its own versions are there, and restore gives them";
+                            covers it";
                 ("foreign_version", what)
             };
-            self.damage(problem, path, message.to_owned(), Vec::new());
+            let message = format!(
+                "{what} (version {id}). Its own versions are there, and restore gives them"
+            );
+            self.damage(problem, path, message, Vec::new());
         }
         Ok(())
     }
@@ -470,8 +475,13 @@ pub fn describe(finding: &Finding) -> String {
             )
         }
         Finding::Overruled { id } => format!(
-            "a prune record names snapshot {id}, which no prune drops: the record is forged, and \
-             ignored"
+            "a prune record names snapshot {id}, which was not pruned: a prune was interrupted, \
+             and the next one ends it, or the record is forged. It is ignored: the snapshot is \
+             kept and its locks are renewed"
+        ),
+        Finding::Backdated { id } => format!(
+            "snapshot {id} was written more than a day after the time that it says: by a machine \
+             that slept, or it is forged"
         ),
         Finding::SecondRoot { id } => {
             format!("snapshot {id} has no parent although there were earlier ones")

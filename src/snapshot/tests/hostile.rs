@@ -203,7 +203,7 @@ fn a_snapshot_that_breaks_the_format_is_refused() {
         let bad = good.replacen(from, to, 1);
         assert_ne!(bad, good, "{from}");
         let error = Snapshot::decode(bad.as_bytes()).expect_err(to);
-        assert!(matches!(error, Error::Format(_)), "{error:?}");
+        assert!(matches!(error, Error::Damage(_)), "{error:?}");
     }
     let deep = good.replace(
         "{\"backup\"",

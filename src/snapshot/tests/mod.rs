@@ -8,6 +8,7 @@ mod hostile;
 mod ids;
 mod lines;
 mod objects;
+mod touched;
 
 use crate::model::{Content, Entry, Kind, RelPath, Stored, Time};
 use crate::snapshot::{ChunkRef, Named};

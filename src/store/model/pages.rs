@@ -64,7 +64,10 @@ fn version(key: &str, kept: &Kept, is_latest: bool) -> Version {
         size: kept.body.len() as u64,
         etag: kept.etag.clone(),
         last_modified: kept.at,
-        storage_class: (!kept.marker).then(|| "STANDARD".to_owned()),
+        storage_class: (!kept.marker).then(|| {
+            let class = kept.attributes.storage_class.as_deref();
+            class.unwrap_or("STANDARD").to_owned()
+        }),
     }
 }
 

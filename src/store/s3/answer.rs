@@ -137,16 +137,20 @@ impl Answer<'_> {
              `tidelock init`"
             }
             Denied if self.operation.starts_with("Head") => {
-                "access denied, or the key is wrong (a HEAD does not say which)"
+                "access denied, or the key is wrong (a HEAD does not say which); `tidelock doctor` \
+                 finds out"
             }
             Denied if self.operation == "DeleteObject" => {
-                "the policy forbids it, or a lock still holds the version"
+                "the policy forbids it (`tidelock policy`), or a lock still holds the version"
             }
             Denied => "access denied; compare the policy with `tidelock policy`",
-            BadCredentials => "the access key or its secret is wrong for this store",
+            BadCredentials => {
+                "the access key or its secret is wrong for this store: set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, or the target's own keys or profile"
+            }
             ExpiredCredentials => "the session's credentials ran out; log in again",
             WrongRegion => "the bucket is in another region or at another endpoint; set region",
-            NoLock => "the bucket has no object lock",
+            NoLock => "the bucket has no object lock; `tidelock init` makes one that has",
             Archived => {
                 "the version is in an archive storage class and must be retrieved (thawed) first; \
                  `tidelock restore --thaw=standard` asks for it"

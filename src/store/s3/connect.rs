@@ -6,7 +6,7 @@ use super::endpoint::Endpoint;
 use super::keyring::Keyring;
 use super::{ConnectOptions, S3Store, credentials, transport};
 use crate::model::{Connection, Provider, Requests, Result, Target};
-use crate::store::Site;
+use crate::store::{Idle, Site};
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
@@ -17,6 +17,8 @@ use aws_sdk_s3::config::{
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// Bytes of buffers that are kept for the next answers: two ranges of a large file.
+const IDLE_BODIES: usize = 16 << 20;
 /// From the first packet to a TLS session.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -83,6 +85,7 @@ impl S3Store {
             clock,
             keys,
             abilities: Abilities::default(),
+            bodies: Idle::new(IDLE_BODIES),
             requests: Mutex::new(Requests::new()),
         })
     }

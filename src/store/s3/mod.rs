@@ -39,8 +39,9 @@ mod uploads;
 use crate::model::archive::Tier;
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
 use crate::store::{
-    Attributes, BucketInfo, ByteRange, Complete, Copy, CopySource, Fetched, Head, ListRequest,
-    Object, Page, Part, PartCopy, Put, Site, Store, Upload, Version, Written, lifecycle as rules,
+    Attributes, BucketInfo, ByteRange, Complete, Copy, CopySource, Fetched, Head, Idle,
+    ListRequest, Object, Page, Part, PartCopy, Put, Site, Store, Upload, Version, Written,
+    lifecycle as rules,
 };
 use abilities::Abilities;
 use async_trait::async_trait;
@@ -77,6 +78,8 @@ pub struct S3Store {
     clock: Arc<ServerClock>,
     keys: Arc<Keyring>,
     abilities: Abilities,
+    /// For the bodies of answers.
+    bodies: Idle,
     requests: Mutex<Requests>,
 }
 

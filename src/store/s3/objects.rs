@@ -10,7 +10,7 @@ use crate::store::{Attributes, ByteRange, Condition, Copy, Fetched, Head, Put, W
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, MetadataDirective, StorageClass};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use std::collections::HashMap;
 
 /// Gives a request builder the attributes, whose setters have the same names on all three
@@ -188,7 +188,9 @@ impl S3Store {
             .content_length()
             .and_then(|size| usize::try_from(size).ok());
         // A promise is no reason to allocate without limit.
-        let mut body = BytesMut::with_capacity(promised.unwrap_or(0).min(64 << 20));
+        let room = promised.unwrap_or(0).min(64 << 20);
+        let mut body = self.bodies.take(room, room);
+        body.clear();
         loop {
             match Patience::new().hold(output.body.next()).await {
                 Some(Some(Ok(bytes))) => body.extend_from_slice(&bytes),

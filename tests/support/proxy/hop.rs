@@ -74,9 +74,12 @@ async fn connection(client: TcpStream, shared: Arc<Shared>) {
 }
 
 async fn exchange(client: &mut BufReader<TcpStream>, shared: &Shared) -> io::Result<Then> {
-    let Some(head) = Head::read(client).await? else {
+    let Some(mut head) = Head::read(client).await? else {
         return Ok(Then::Close);
     };
+    if !shared.state().ahead.is_zero() {
+        head.remove("authorization");
+    }
     if head.header("expect").is_some() {
         client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     }

@@ -139,7 +139,8 @@ impl Proxy {
             .unwrap_or_default()
     }
 
-    /// From now on the store's clock seems to be so much ahead.
+    /// From now on the store's clock seems to be so much ahead. Requests go on without their signatures meanwhile, which
+    /// are of a time to come: a store that looks at them has to serve everybody.
     pub(crate) fn shift_clock(&self, ahead: Duration) {
         self.shared.state().ahead = ahead;
     }

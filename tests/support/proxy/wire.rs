@@ -58,7 +58,7 @@ impl Head {
         })
     }
 
-    fn remove(&mut self, name: &str) {
+    pub(super) fn remove(&mut self, name: &str) {
         self.lines.retain(|line| {
             !line
                 .split_once(':')
