@@ -199,7 +199,10 @@ async fn f55_photos_that_are_none_any_more_stop_the_mirror_however_few(store: Te
     rewrite(&night.library, 12, "bad");
     let (exit, summary) = night.run("run", &[]);
     assert_eq!(exit, 4, "{summary}");
-    assert!(message(&summary).contains("of 12 changed files looked at, 12"), "{summary}");
+    assert!(
+        message(&summary).contains("of 12 changed files looked at, 12"),
+        "{summary}"
+    );
     assert_eq!(night.run("run", &[]).0, 4);
     assert_eq!(night.objects().await, before);
     // Edited photos are photos.

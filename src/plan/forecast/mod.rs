@@ -79,9 +79,11 @@ impl Counter {
         }
     }
 
-    /// A snapshot is committed with so many new chunks; each object's lock is read back.
+    /// A snapshot is committed with so many new chunks; each object's lock is read back. Its pin has
+    /// none.
     pub fn commit(&mut self, chunks: u64) {
         self.record(chunks + 1);
+        self.note(Side::Backup, "PutObject", 1);
     }
 
     fn record(&mut self, objects: u64) {
@@ -182,7 +184,8 @@ mod tests {
                 ("CreateMultipartUpload", 1),
                 // Two of the copies, the one in parts, two chunks and the snapshot.
                 ("GetObjectRetention", 6),
-                ("PutObject", 3),
+                // The last three, and the snapshot's pin.
+                ("PutObject", 4),
                 ("UploadPart", 4),
             ])
         );
