@@ -20,13 +20,14 @@ pub mod pull;
 mod renew;
 pub mod restore;
 mod sweep;
+mod task;
 mod via;
 
 pub use change::{
     ChangeGuard, FLOOR_CHANGE, Look, after_backup, change_refusal, check_change, may_exceed,
     may_overwrite, spread,
 };
-pub use compare::{CompareOptions, Comparer, Extra, Known, Mirror, Plan, Task};
+pub use compare::{CompareOptions, Comparer};
 pub use decide::{BackupStep, Copyable, SyncStep, SyncView, backup_step, sync_step};
 pub use guard::{DeleteGuard, DeleteVerdict, FLOOR_DELETE, allowed, check_deletes, check_empty};
 pub use history::{History, MostHistory};
@@ -39,4 +40,5 @@ pub use overlap::Overlaps;
 pub use policy::{Role, Scope, b2_commands, policy};
 pub use renew::{Renewable, due_now, renew_due};
 pub use sweep::{GRACE, Naming, Sweep, sweep};
+pub use task::{Extra, Known, Mirror, Plan, Task};
 pub use via::{ViaStep, ViaView, via_answered, via_step};

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::support::{Bucket, TestStore, converse, on_minio, shown, unique_name};
+use crate::support::{Bucket, Shown, TestStore, on_minio, on_terminal, unique_name};
 
 /// The answers of docs/first-run.md, on this store. The first prompts are waited for by their last words.
 fn answers(store: &TestStore, sync: &str) -> Vec<(String, String)> {
@@ -25,12 +25,12 @@ fn answers(store: &TestStore, sync: &str) -> Vec<(String, String)> {
     .into()
 }
 
-fn talk(command: &Command, script: &[(String, String)]) -> Output {
+fn talk(command: &Command, script: &[(String, String)]) -> Shown {
     let script: Vec<(&str, &str)> = script
         .iter()
         .map(|(waited, typed)| (waited.as_str(), typed.as_str()))
         .collect();
-    converse(command, "80x50", &script)
+    on_terminal(command, (80, 50), &script)
 }
 
 /// `tidelock init` without any keys in its environment, in a home folder with a library of three files.
@@ -58,9 +58,7 @@ fn names() -> (String, String) {
 
 async fn init_asks_explains_tries_foretells_and_ends_with_tonights_command(store: TestStore) {
     let (sync, vault) = names();
-    let output = talk(&init(&store), &answers(&store, &sync));
-    let text = shown(&output);
-    assert_eq!(output.status.code(), Some(0), "{text}");
+    let text = talk(&init(&store), &answers(&store, &sync)).ended(0).text();
     assert!(!text.contains(&store.secret_key), "{text}");
     let stands = [
         "a mirror that looks like your folder",
@@ -143,8 +141,7 @@ fn undated(text: &str) -> String {
 
 async fn the_answers_make_the_file_that_the_flags_make(store: TestStore) {
     let (sync, vault) = names();
-    let output = talk(&init(&store), &answers(&store, &sync));
-    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+    talk(&init(&store), &answers(&store, &sync)).ended(0);
     let file = store.home().join("tidelock.toml");
     let asked = fs::read_to_string(&file).unwrap();
     fs::remove_file(&file).unwrap();
@@ -193,13 +190,7 @@ async fn ended_in_the_middle_nothing_is_made(store: TestStore) {
     ] {
         let mut script = all[..=asked].to_vec();
         script[asked].1 = typed.to_owned();
-        let output = talk(&init(&store), &script);
-        let text = shown(&output);
-        assert_eq!(
-            output.status.code(),
-            Some(code),
-            "{asked} {typed:?}: {text}"
-        );
+        let text = talk(&init(&store), &script).ended(code).text();
         assert!(text.contains("nothing was written"), "{text}");
         assert!(!store.home().join("tidelock.toml").exists());
     }

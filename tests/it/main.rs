@@ -50,7 +50,6 @@ mod remedies;
 mod restore;
 mod resume;
 mod s3;
-mod scale;
 mod secrets;
 mod snapshot;
 mod tls;

@@ -1,5 +1,9 @@
 //! A large library against the store in memory: what the engine itself takes, without network or server.
 //!
+//!     scale nights --files 1000000
+//!
+//! renews the locks of that many files, all written in one night, over ninety nights, and prints how many each night.
+//!
 //!     scale run --files 1000000 [--folder DIR]
 //!
 //! makes that many real small files in a new folder (of DIR, or of the temporary folder), and prints for each phase
@@ -16,6 +20,7 @@
 )]
 
 mod memory;
+mod nights;
 mod phases;
 
 use phases::{Cost, Phases};
@@ -24,6 +29,8 @@ use std::process::exit;
 
 /// Enough for what is there once to be small beside what is there per file.
 const FEW: usize = 5_000;
+/// Of so many files a night's share is some chunks.
+const RENEWED: usize = 20_000;
 /// Bytes a file that may be held at once, beside the buffers and what every run needs.
 const BYTES_A_FILE: u64 = 200;
 /// What every run needs, however small its library: stacks, connections, the state's cache.
@@ -33,6 +40,15 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("run") => run(&arguments[1..]),
+        Some("nights") => match &arguments[1..] {
+            [name, files] if name == "--files" => {
+                let files = files.parse().unwrap_or_else(|_| usage());
+                live(files, |night, renewed| {
+                    println!("night {night:2}: {renewed} renewals")
+                });
+            }
+            _ => usage(),
+        },
         _ => check(),
     }
 }
@@ -70,8 +86,13 @@ fn run(options: &[String]) {
     });
 }
 
+fn live(files: usize, tell: impl FnMut(usize, u64)) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(nights::ninety(files, tell));
+}
+
 fn usage() -> ! {
-    eprintln!("usage: scale run --files N [--folder DIR]");
+    eprintln!("usage: scale run --files N [--folder DIR] | scale nights --files N");
     exit(2);
 }
 
@@ -101,6 +122,7 @@ fn check() {
             at_most(format!("{name}: bytes of memory"), peak, memory);
         }
     });
+    live(RENEWED, |_, _| {});
     if !bad.is_empty() {
         eprintln!("too much: {}", bad.join(", "));
         exit(1);

@@ -25,8 +25,8 @@ use tidelock::store::{BucketInfo, Store};
 
 pub(crate) const IDLE: &str = "idle night";
 pub(crate) const FRESH: &str = "fresh machine";
-const RETENTION: Duration = Duration::from_secs(60 * 86_400);
-const RENEW_BELOW: Duration = Duration::from_secs(30 * 86_400);
+pub(crate) const RETENTION: Duration = Duration::from_secs(60 * 86_400);
+pub(crate) const RENEW_BELOW: Duration = Duration::from_secs(30 * 86_400);
 const FILES_A_FOLDER: usize = 1_000;
 
 /// What a phase cost.
@@ -142,17 +142,7 @@ impl Phases {
     }
 
     fn client(&self) -> (Client, Vault) {
-        let store: Arc<dyn Store> = Arc::new(self.vault.again("vault"));
-        let target = self.backup().target.clone();
-        let pace = Arc::new(Pace::of(&self.settings.run));
-        let client = Client {
-            side: Side::Backup,
-            target: target.clone(),
-            store: Arc::clone(&store),
-            retrier: Retrier::new(pace, Stop::default(), PATIENCE),
-            events: Events::none(),
-        };
-        (client, Vault::new(store, target))
+        client(Arc::new(self.vault.again("vault")), self.backup())
     }
 
     fn backup(&self) -> &BackupSettings {
@@ -209,6 +199,38 @@ impl Phases {
     }
 }
 
+/// What speaks to a vault.
+pub(crate) fn client(store: Arc<dyn Store>, settings: &BackupSettings) -> (Client, Vault) {
+    let target = settings.target.clone();
+    let pace = Arc::new(Pace::of(&RunSettings::default()));
+    let client = Client {
+        side: Side::Backup,
+        target: target.clone(),
+        store: Arc::clone(&store),
+        retrier: Retrier::new(pace, Stop::default(), PATIENCE),
+        events: Events::none(),
+    };
+    (client, Vault::new(store, target))
+}
+
+pub(crate) fn backup_settings() -> BackupSettings {
+    BackupSettings {
+        target: Target::parse("s3://vault/lib").expect("a target"),
+        connection: Connection::default(),
+        mode: Mode::Governance,
+        retention: RETENTION,
+        renew_below: RENEW_BELOW,
+        accept_irrevocable: false,
+        via: Via::Upload,
+        storage_class: None,
+        sse: None,
+        keep: KeepPolicy {
+            last: 1,
+            ..KeepPolicy::default()
+        },
+    }
+}
+
 fn write(library: &Path, number: usize, what: &str) {
     let folder = library.join(format!("{:04}", number / FILES_A_FOLDER));
     if number.is_multiple_of(FILES_A_FOLDER) {
@@ -223,7 +245,6 @@ fn requests(store: &dyn Store) -> u64 {
 }
 
 fn settings(library: PathBuf, state_dir: PathBuf) -> Settings {
-    let connection = Connection::default();
     Settings {
         library: Some(LibrarySettings {
             path: library,
@@ -238,7 +259,7 @@ fn settings(library: PathBuf, state_dir: PathBuf) -> Settings {
         }),
         sync: Some(SyncSettings {
             target: Target::parse("s3://mirror/lib").expect("a target"),
-            connection: connection.clone(),
+            connection: Connection::default(),
             max_delete: Limit::Percent(10.0),
             max_change: Limit::Percent(50.0),
             max_delete_override: false,
@@ -246,21 +267,7 @@ fn settings(library: PathBuf, state_dir: PathBuf) -> Settings {
             storage_class: None,
             sse: None,
         }),
-        backup: Some(BackupSettings {
-            target: Target::parse("s3://vault/lib").expect("a target"),
-            connection,
-            mode: Mode::Governance,
-            retention: RETENTION,
-            renew_below: RENEW_BELOW,
-            accept_irrevocable: false,
-            via: Via::Upload,
-            storage_class: None,
-            sse: None,
-            keep: KeepPolicy {
-                last: 1,
-                ..KeepPolicy::default()
-            },
-        }),
+        backup: Some(backup_settings()),
         run: RunSettings {
             state_dir,
             ..RunSettings::default()

@@ -15,7 +15,6 @@
 //! It becomes two tests, `…::f15_one_byte_file_comes_back::minio` and `…::localstack`.
 
 mod bucket;
-mod converse;
 mod disk;
 mod exposition;
 mod hop;
@@ -35,7 +34,6 @@ mod user;
 mod vault;
 
 pub(crate) use bucket::{Bucket, Version, url_decode};
-pub(crate) use converse::{converse, shown};
 pub(crate) use disk::OnSmallDisk;
 pub(crate) use exposition::{Samples, parse_strictly};
 pub(crate) use hop::Hop;

@@ -29,8 +29,14 @@ impl Shown {
             rest = end.map_or("", |end| &painted[end + 1..]);
         }
         bare.push_str(rest);
+        let bare = bare.replace('\r', "");
         let lines = bare.lines().map(|line| line.trim_end().to_owned());
         lines.collect()
+    }
+
+    /// The same in one piece.
+    pub(crate) fn text(&self) -> String {
+        self.lines().join("\n")
     }
 }
 

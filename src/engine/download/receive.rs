@@ -61,7 +61,7 @@ async fn by_ranges(
         let temp = Arc::clone(temp);
         blocking(move || {
             write(&temp, &held.bytes, first)?;
-            temp.hurry(first, len);
+            temp.start_writeback(first, len);
             let hash = hash_part(&held.bytes, first);
             Ok((hash, Crc64::of(&held.bytes), len))
         })

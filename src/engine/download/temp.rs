@@ -136,7 +136,7 @@ impl Temp {
 
     /// Has the system begin to bring a part to the disk, so that less is left for when it all must
     /// be there. Only a hint.
-    pub(in crate::engine) fn hurry(&self, offset: u64, len: u64) {
+    pub(in crate::engine) fn start_writeback(&self, offset: u64, len: u64) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             use rustix::fs::{Advice, fadvise};

@@ -148,12 +148,14 @@ impl World {
     }
 
     async fn restore(&self, request: &Request) -> Restored {
+        self.attempt(request, Stop::default()).await.unwrap()
+    }
+
+    async fn attempt(&self, request: &Request, stop: Stop) -> crate::model::Result<Restored> {
         let found = self.vault.find(&Select::Latest).await.unwrap();
         let pace = Arc::new(Pace::new(4, None));
-        let retrier = Retrier::new(pace, Stop::default(), Duration::from_secs(60));
-        restore(&self.vault, &found, request, &retrier, yes, &Events::none())
-            .await
-            .unwrap()
+        let retrier = Retrier::new(pace, stop, Duration::from_secs(60));
+        restore(&self.vault, &found, request, &retrier, yes, &Events::none()).await
     }
 
     async fn restore_all(&self) -> Restored {
@@ -532,21 +534,9 @@ async fn a_stop_ends_the_restore_without_leftovers() {
     let mut world = World::new();
     world.file("a", b"a").await;
     world.commit().await;
-    let found = world.vault.find(&Select::Latest).await.unwrap();
     let stop = Stop::default();
     stop.request(Why::Interrupted);
-    let retrier = Retrier::new(Arc::new(Pace::new(4, None)), stop, PERIOD);
-    let request = world.request();
-    let restored = restore(
-        &world.vault,
-        &found,
-        &request,
-        &retrier,
-        yes,
-        &Events::none(),
-    )
-    .await
-    .unwrap();
+    let restored = world.attempt(&world.request(), stop).await.unwrap();
     assert_eq!(restored.exit, ExitCode::Interrupted);
     assert!(!world.to().exists() || world.names().is_empty());
 }
@@ -557,18 +547,7 @@ async fn one_restore_at_a_time_writes_a_folder() {
     world.file("a", b"a").await;
     world.commit().await;
     let _other = Walk::to_write(&world.to()).unwrap();
-    let found = world.vault.find(&Select::Latest).await.unwrap();
-    let retrier = Retrier::new(Arc::new(Pace::new(4, None)), Stop::default(), PERIOD);
-    let request = world.request();
-    let refused = restore(
-        &world.vault,
-        &found,
-        &request,
-        &retrier,
-        yes,
-        &Events::none(),
-    )
-    .await;
+    let refused = world.attempt(&world.request(), Stop::default()).await;
     assert!(matches!(refused, Err(Error::Held(_))), "{refused:?}");
 }
 
@@ -580,18 +559,7 @@ async fn more_than_the_disk_has_is_refused_before_the_first_byte() {
     huge.size = 1 << 60;
     world.file("huge", b"a").await.content = Some(huge);
     world.commit().await;
-    let found = world.vault.find(&Select::Latest).await.unwrap();
-    let retrier = Retrier::new(Arc::new(Pace::new(4, None)), Stop::default(), PERIOD);
-    let request = world.request();
-    let refused = restore(
-        &world.vault,
-        &found,
-        &request,
-        &retrier,
-        yes,
-        &Events::none(),
-    )
-    .await;
+    let refused = world.attempt(&world.request(), Stop::default()).await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.exit_code(), ExitCode::Usage);
     assert!(refused.to_string().contains("are missing"), "{refused}");
