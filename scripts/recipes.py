@@ -3,6 +3,7 @@
     recipes.py launchd FILE    a property list that launchd understands
     recipes.py cron FILE       a crontab
     recipes.py docker FILE     the Dockerfile's build context holds all that it and the sources need, and no more
+    recipes.py lay-out FILE DIR    the sources as the Dockerfile's build finds them, in DIR
 
 Python 3.9 or newer, nothing else. Each problem is a line; exit 1 where there is one.
 """
@@ -11,6 +12,7 @@ import fnmatch
 import pathlib
 import plistlib
 import re
+import shutil
 import sys
 
 # launchd.plist(5), as far as the recipe needs it.
@@ -83,11 +85,22 @@ def cron(path):
             yield f"line {number}: cron takes a % for the end of the line"
 
 
-def copied(dockerfile):
-    """The sources that come from the build context."""
+def copies(dockerfile):
+    """Each source that comes from the build context, with its destination below the working directory."""
     for line in dockerfile.splitlines():
         if line.startswith("COPY ") and "--from=" not in line:
-            yield from (word for word in line.split()[1:-1] if not word.startswith("--"))
+            *sources, destination = (word for word in line.split()[1:] if not word.startswith("--"))
+            yield from ((source, destination) for source in sources)
+
+
+def lay_out(dockerfile, into):
+    """As COPY does it: a folder's contents go to the destination, a file into it where that ends in a slash."""
+    for source, destination in copies(dockerfile):
+        if pathlib.Path(source).is_dir():
+            shutil.copytree(source, into / destination)
+        else:
+            (into / destination).mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, into / destination)
 
 
 def let_through(ignore_file):
@@ -111,7 +124,7 @@ def docker(path):
     everything_else_stays_out, context = let_through(pathlib.Path(f"{path}.dockerignore").read_text())
     if not everything_else_stays_out:
         yield "the ignore file must begin with *"
-    sources = set(copied(path.read_text()))
+    sources = {source for source, _ in copies(path.read_text())}
     for name in sources ^ context:
         yield f"{name}: copied and let through must be the same"
     for name in sources:
@@ -123,6 +136,9 @@ def docker(path):
 
 
 def main(kind, *names):
+    if kind == "lay-out":
+        file, into = map(pathlib.Path, names)
+        return lay_out(file.read_text(), into)
     check = {"launchd": launchd, "cron": cron, "docker": docker}[kind]
     problems = [f"{name}: {problem}" for name in names for problem in check(pathlib.Path(name))]
     for problem in problems:
