@@ -1,8 +1,9 @@
 //! Fetches ranges of objects, bounded in requests and in memory.
 
+use super::disk::Disk;
 use crate::engine::buffers::{Buffers, Share};
 use crate::engine::retry::Retrier;
-use crate::model::{Event, Events, Side, StoreError, StoreErrorKind, StoreResult};
+use crate::model::{Error, Event, Events, Result, Side, StoreError, StoreErrorKind, StoreResult};
 use crate::store::{ByteRange, Store};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub(in crate::engine) struct Fetcher {
     buffers: Buffers,
     range: u64,
     parallel: usize,
+    disk: Disk,
     fetched: AtomicU64,
     events: Events,
 }
@@ -59,6 +61,7 @@ impl Fetcher {
             buffers: Buffers::new(memory / 2),
             range: range_length(memory),
             parallel: transfers.max(1),
+            disk: Disk::start(),
             fetched: AtomicU64::new(0),
             events,
         }
@@ -72,6 +75,19 @@ impl Fetcher {
     /// How many ranges, or files, are worth asking for at once.
     pub(in crate::engine) fn parallel(&self) -> usize {
         self.parallel
+    }
+
+    /// Has work done on a file of so many bytes.
+    ///
+    /// # Errors
+    /// Its own.
+    pub(in crate::engine) async fn on_disk<T: Send + 'static>(
+        &self,
+        bytes: u64,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let done = self.disk.run(bytes, work).await;
+        done.map_err(|error| Error::Failed(error.to_string()))?
     }
 
     /// Bytes that have come so far, repeated ones included.

@@ -8,6 +8,7 @@
 //! links are never followed. What a crash leaves are temporary files, which whoever writes the same
 //! folders next removes.
 
+pub(in crate::engine) mod disk;
 pub(in crate::engine) mod fetch;
 pub(in crate::engine) mod folder;
 pub(in crate::engine) mod publish;

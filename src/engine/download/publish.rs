@@ -10,11 +10,15 @@ use super::temp::Temp;
 use crate::model::{Error, Result};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 /// Each waiting file holds an open handle.
 const BATCH: usize = 64;
+/// So long a batch that is not full waits for more: each sync costs about the same.
+const GATHERING: Duration = Duration::from_millis(50);
 /// From so many on, one sync of the file system is cheaper than one for each file.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SYNC_ALL_FROM: usize = 8;
@@ -46,6 +50,7 @@ where
     let task = tokio::spawn(async move {
         let mut batch = Vec::new();
         while receiver.recv_many(&mut batch, BATCH).await > 0 {
+            gather(&mut receiver, &mut batch).await;
             let (batch, how) = (std::mem::take(&mut batch), Arc::clone(&how));
             blocking(move || {
                 publish(batch, &how.0, &how.1, &how.2);
@@ -56,6 +61,18 @@ where
         Ok(())
     });
     (sender, task)
+}
+
+/// Takes what else comes soon.
+async fn gather<T>(receiver: &mut mpsc::Receiver<T>, batch: &mut Vec<T>) {
+    let end = Instant::now() + GATHERING;
+    while batch.len() < BATCH {
+        let room = BATCH - batch.len();
+        match timeout_at(end, receiver.recv_many(batch, room)).await {
+            Ok(count) if count > 0 => {}
+            _ => return,
+        }
+    }
 }
 
 /// Waits until all is named.

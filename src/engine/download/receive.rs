@@ -31,6 +31,9 @@ pub(in crate::engine) async fn receive(
     }
 }
 
+/// Less is on the disk in no time, once it must be.
+const WORTH_A_HINT: u64 = 1 << 20;
+
 async fn whole(
     fetcher: &Fetcher,
     origin: &Origin<'_>,
@@ -39,11 +42,14 @@ async fn whole(
 ) -> Result<Content> {
     let held = fetcher.range(origin, 0, size).await?;
     let temp = Arc::clone(temp);
-    blocking(move || {
+    let work = move || {
         write(&temp, &held.bytes, 0)?;
+        if size >= WORTH_A_HINT {
+            temp.start_writeback(0, size);
+        }
         Ok(Content::of(&held.bytes))
-    })
-    .await
+    };
+    fetcher.on_disk(size, work).await
 }
 
 /// Ranges come in any order; each is a subtree, merged at the end.

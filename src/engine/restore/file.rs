@@ -172,7 +172,7 @@ impl Files {
         let (size, place) = (entry.size(), place.clone());
         // A small file is written in one piece as soon as it is there.
         let reserve = size > self.fetcher.range_length();
-        blocking(move || {
+        let begun = move || {
             let step = decide()?;
             if !matches!(step, Step::Create | Step::Replace) {
                 return Ok((step, None));
@@ -182,8 +182,8 @@ impl Files {
                 temp.reserve(size).map_err(Error::io(place.path()))?;
             }
             Ok((step, Some(Arc::new(temp))))
-        })
-        .await
+        };
+        self.fetcher.on_disk(size, begun).await
     }
 }
 
