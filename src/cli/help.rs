@@ -153,8 +153,8 @@ Examples:
 pub(super) const PRUNE: &str = "\
 The keep policy decides which snapshots stay. Lock retention decides when what nobody needs any
 more can go: a version stays until its lock is over, and for 7 days after its snapshot was dropped.
-The newest snapshot, and the newest that is complete and not suspect, always stay. Needs the
-credentials of `tidelock policy pruner`.
+The newest snapshot, the newest that is not suspect, and the newest that is complete as well, always
+stay. Needs the credentials of `tidelock policy pruner`.
 
 Examples:
   tidelock prune -n                       what would go now, what later and when

@@ -28,8 +28,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 /// The file in the tree that holds patterns for its folder.
 const IGNORE_FILE: &str = ".tidelockignore";
 
-/// Folders that systems keep for themselves.
-const SYSTEM_FOLDERS: &[&str] = &[
+/// What systems, and Tidelock itself, keep in folders for themselves.
+const SYSTEM: &[&str] = &[
     ".Spotlight-V100/",
     ".Trashes/",
     ".fseventsd/",
@@ -39,6 +39,8 @@ const SYSTEM_FOLDERS: &[&str] = &[
     "lost+found/",
     // Where `pull` moves what the mirror does not have any more.
     ".tidelock-trash/",
+    // A file that a restore or pull is writing, or has left unfinished.
+    ".tidelock-restore-*.tmp",
     "@eaDir/",
     "#recycle/",
     "#snapshot/",
@@ -66,7 +68,7 @@ impl Filter {
     /// it leaves out must not be stored by accident, under a lock that nobody can lift.
     pub(crate) fn new(root: &Path, settings: &LibrarySettings) -> Result<Self> {
         let system: &[&str] = if settings.default_excludes {
-            SYSTEM_FOLDERS
+            SYSTEM
         } else {
             &[]
         };

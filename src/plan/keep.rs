@@ -27,8 +27,8 @@ pub struct Candidate {
 
 /// Decides for each snapshot, the oldest first, whether it stays.
 ///
-/// Beside what the policy keeps, the newest stays, since the next one is made from it, and the
-/// newest that is complete and not suspect. A checkpoint goes once a later snapshot is there,
+/// Beside what the policy keeps, the newest stays, since the next one is made from it; the newest
+/// that is not suspect, which a restore takes; and the newest that is complete, too. A checkpoint goes once a later snapshot is there,
 /// which holds all that it held; so does a backdated one, and neither takes another's place.
 ///
 /// # Errors
@@ -41,8 +41,10 @@ pub fn keep(
     if is_empty(policy) {
         return Err("the keep policy keeps no snapshot at all".to_owned());
     }
-    let whole = |one: &Candidate| one.complete && !one.suspect && !one.backdated;
-    let newest_whole = snapshots.iter().rposition(whole);
+    let clean = |one: &Candidate| !one.suspect && !one.backdated;
+    // Where a file can never be read, no night is complete.
+    let newest_clean = snapshots.iter().rposition(clean);
+    let newest_whole = snapshots.iter().rposition(|one| clean(one) && one.complete);
     let newest = snapshots.len().checked_sub(1);
     let counted: Vec<usize> = (0..snapshots.len())
         .filter(|&index| !snapshots[index].backdated && !is_checkpoint(snapshots, index))
@@ -55,7 +57,7 @@ pub fn keep(
     for (place, kept) in by_policy(&times, policy)?.into_iter().enumerate() {
         stays[counted[place]] = kept;
     }
-    for index in newest_whole.into_iter().chain(newest) {
+    for index in newest_whole.into_iter().chain(newest_clean).chain(newest) {
         stays[index] = true;
     }
     Ok(stays)
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_and_the_newest_whole_one_stay_whatever_the_policy_says() {
+    fn f55_the_newest_and_the_newest_clean_and_whole_ones_stay_whatever_the_policy_says() {
         let mut nights = all(&NIGHTS);
         nights[5..]
             .iter_mut()
@@ -304,7 +306,24 @@ mod tests {
             last: 1,
             ..KeepPolicy::default()
         };
-        assert_eq!(kept(&nights, &policy), [3, 7]);
+        assert_eq!(kept(&nights, &policy), [3, 4, 7]);
+        nights[4].complete = true;
+        assert_eq!(kept(&nights, &policy), [4, 7]);
+    }
+
+    /// Else an attack that lasts for as many nights as the policy keeps would leave nothing of
+    /// what was before.
+    #[test]
+    fn f55_nights_that_never_are_complete_keep_their_newest_clean_one_too() {
+        let mut nights = all(&NIGHTS);
+        for (index, night) in nights.iter_mut().enumerate() {
+            (night.complete, night.suspect) = (false, index > 3);
+        }
+        let policy = KeepPolicy {
+            last: 2,
+            ..KeepPolicy::default()
+        };
+        assert_eq!(kept(&nights, &policy), [3, 6, 7]);
     }
 
     #[test]

@@ -48,12 +48,21 @@ pub(super) fn event(event: &Event, mode: &Mode) -> Option<Line> {
 fn named(failure: &Failure) -> String {
     let place = plain(&failure.path);
     let message = plain_lines(&failure.message);
-    // Many messages name the path themselves.
-    if place.is_empty() || message.contains(place.as_ref()) {
+    if place.is_empty() || names(&message, &place) {
         message.into_owned()
     } else {
         format!("{place}: {message}")
     }
+}
+
+/// Many messages name the path themselves: at their beginning, behind the folder that it is in, or
+/// in quotes. A file called `a` is not named by "a folder is there".
+fn names(message: &str, path: &str) -> bool {
+    message.match_indices(path).any(|(at, _)| {
+        let (before, after) = (&message[..at], &message[at + path.len()..]);
+        let begins = before.is_empty() || before.ends_with(['/', '"']);
+        begins && (after.is_empty() || after.starts_with([':', '"', ',']))
+    })
 }
 
 /// `error: …`
@@ -182,7 +191,7 @@ fn several(ending: &Ending<'_>) -> Vec<String> {
 
 fn how(exit: ExitCode, restores: bool) -> &'static str {
     match exit {
-        ExitCode::Refused if restores => "refused, nothing replaced,",
+        ExitCode::Refused if restores => "refused as told above,",
         ExitCode::Done => "done",
         ExitCode::Failed | ExitCode::Usage => "failed",
         ExitCode::Partial => "incomplete",

@@ -105,6 +105,26 @@ fn people_get_lines_that_no_file_name_can_forge() {
 }
 
 #[test]
+fn a_failure_names_its_path_once_whatever_words_its_message_has() {
+    for (path, message, line) in [
+        ("a", "a folder is there", "error: a: a folder is there"),
+        ("a", "a: it is gone", "error: a: it is gone"),
+        ("a", "/to/a: it is gone", "error: /to/a: it is gone"),
+        ("a", "the object \"a\" is", "error: the object \"a\" is"),
+        ("sub/a", "sub/a: it is", "error: sub/a: it is"),
+        ("file", "a file is there", "error: file: a file is there"),
+    ] {
+        let failed = Event::Failed(Failure {
+            path: path.to_owned(),
+            stage: "pull",
+            message: message.to_owned(),
+        });
+        let (_, err) = show(Mode::default(), &Stream::default(), vec![failed]);
+        assert_eq!(err.trim_end(), line);
+    }
+}
+
+#[test]
 fn without_v_only_what_is_planned_is_named() {
     let (out, _) = show(Mode::default(), &Stream::default(), events());
     assert!(
@@ -187,7 +207,7 @@ fn a_target_that_was_only_looked_at_has_no_line() {
         lines,
         [
             "restored  1 file (3 B downloaded), 1 failed; from snapshot 20261123T021500Z-1a2b3c4d",
-            "refused, nothing replaced, in 0.0 s"
+            "refused as told above, in 0.0 s"
         ]
     );
 }

@@ -37,13 +37,6 @@ pub struct SnapshotRef {
 }
 
 impl SnapshotRef {
-    /// Whether its id is of a time that had not come when it was written. Only forgery makes such a
-    /// one, to be the latest for years; it counts as no snapshot.
-    pub fn is_ahead(&self) -> bool {
-        let most = self.last_modified.checked_add(MISDATED);
-        most.is_ok_and(|most| self.id.time() > most)
-    }
-
     /// Whether it was written long after the time of its id: forged to look like an old one, or by
     /// a machine that slept. It takes no other's place in the keep policy, and was not there yet
     /// at that time.
@@ -142,7 +135,7 @@ impl Vault {
 
     /// All snapshots that are still there, ascending by id, dropped ones too. Of a key with several
     /// versions the oldest counts; delete markers change nothing. Those of a time to come are left
-    /// out ([`SnapshotRef::is_ahead`]).
+    /// out ([`apart_from_ahead`]).
     ///
     /// # Errors
     /// The store's.
@@ -178,7 +171,7 @@ impl Vault {
             }
         }
         snapshots.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(snapshots.into_iter().partition(|at| !at.is_ahead()))
+        Ok(apart_from_ahead(snapshots))
     }
 
     /// Reads one snapshot object by its version.
@@ -234,6 +227,21 @@ impl Vault {
             None => Ok(None),
         }
     }
+}
+
+/// Sets those apart whose id is of a time that had not come when they were written. Only forgery
+/// makes such a one, to be the latest for years; it counts as no snapshot.
+///
+/// `all` are in the order of ids. After a night with the store's clock far ahead the ids go on from
+/// that night's, so what the store itself once took for its time had come. Nobody else dates
+/// objects.
+fn apart_from_ahead(all: Vec<SnapshotRef>) -> (Vec<SnapshotRef>, Vec<SnapshotRef>) {
+    let mut come = Time::MIN;
+    all.into_iter().partition(|at| {
+        come = come.max(at.last_modified);
+        let most = come.checked_add(MISDATED).unwrap_or(Time::MAX);
+        at.id.time() <= most
+    })
 }
 
 /// The chunks of a manifest that can name `folder` itself or paths below it.

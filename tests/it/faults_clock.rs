@@ -114,6 +114,30 @@ fn about(one: Time, other: Time) -> bool {
     one.duration_since(other).unsigned_abs() < Duration::from_secs(60)
 }
 
+/// As of a server at home that has lost its time for a night.
+#[test]
+fn f65_after_a_night_with_the_store_s_clock_far_ahead_the_next_ones_count() {
+    block_on(async {
+        let job = Modelled::new();
+        job.library.write("first", b"1");
+        job.run().await;
+        job.vault.advance(365 * DAY);
+        job.library.write("ahead", b"2");
+        job.run().await;
+        job.vault.turn_back(364 * DAY);
+        for (night, files) in [("third", 3), ("fourth", 4)] {
+            job.library.write(night, night.as_bytes());
+            let made = job.run().await.summary.backup.unwrap().snapshot;
+            let found = job.snapshots().find(&Select::Latest).await.unwrap();
+            let latest = found.loaded.snapshot;
+            assert_eq!((Some(latest.id.to_string()), latest.files), (made, files));
+            job.vault.advance(DAY);
+        }
+        let (all, ahead) = job.snapshots().list_every().await.unwrap();
+        assert_eq!((all.len(), ahead.len()), (4, 0));
+    });
+}
+
 #[test]
 fn f65_with_the_local_clock_far_ahead_ids_times_and_locks_are_the_server_s() {
     block_on(async {

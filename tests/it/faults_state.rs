@@ -68,6 +68,25 @@ async fn f17_a_broken_state_is_set_aside_and_nothing_is_sent_again(store: TestSt
     assert_same_tree(job.library.path(), job.restore(&[]).path());
 }
 
+/// As where a whole home folder is the library.
+async fn a_state_in_the_library_is_no_part_of_it(store: TestStore) {
+    let job = Job::new(store).await;
+    let own = job.library.dir("m");
+    let own = ["--state-dir", own.to_str().unwrap()];
+    for night in 1..3 {
+        for n in 0..80 {
+            job.library
+                .file(format!("{}/{n}", ["a", "z"][n % 2]), 100 + night + n);
+        }
+        job.library.write("m/photos.sqlite", b"somebody's");
+        job.tidelock("run", &own).ended(0);
+    }
+    let keys = job.mirror.keys().await;
+    let in_folder: Vec<&String> = keys.iter().filter(|key| key.contains("/m/")).collect();
+    assert_eq!(in_folder, ["lib/m/photos.sqlite"]);
+    assert_eq!(keys.len(), 81);
+}
+
 async fn f17_a_newer_state_stops_and_is_left_as_it_is(store: TestStore) {
     let job = begun(store).await;
     let state = state_of(&job);
@@ -252,6 +271,7 @@ async fn f20_another_prefix_deletes_nothing_at_either(store: TestStore) {
 }
 
 on_minio!(
+    a_state_in_the_library_is_no_part_of_it,
     f17_a_broken_state_is_set_aside_and_nothing_is_sent_again,
     f17_a_newer_state_stops_and_is_left_as_it_is,
     f18_an_old_state_put_back_is_noticed,

@@ -1,7 +1,7 @@
 //! One path: what the object is, what the file is, and the bytes where they differ.
 
 use super::book::Book;
-use super::look::{Task, local, read};
+use super::look::{Task, local, read, still_is};
 use super::naming::{Job, Ready};
 use super::proof::{Proof, content_of};
 use super::tally::Tally;
@@ -15,6 +15,7 @@ use crate::engine::download::walker::Walker;
 use crate::model::{Content, Error, Result, StoreErrorKind};
 use crate::plan::pull::{Local, LocalFile, Remote, Step};
 use crate::state::Pulled;
+use crate::store::Head;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
@@ -51,6 +52,7 @@ impl Files {
             let key = &remote.key;
             let head = self.client.call(|store| store.head(key, None)).await?;
             let proof = Proof::of(&head);
+            let remote = &as_it_is_now(remote, &head);
             if self.has_it_already(&task, remote, &proof, &place).await? {
                 return Ok(());
             }
@@ -223,6 +225,17 @@ impl Files {
     }
 }
 
+/// What is noted of an object is what its bytes were fetched by: it may have changed since the
+/// listing, and change back. Where it has not, the listing tells its time more finely.
+fn as_it_is_now(listed: &Remote, head: &Head) -> Remote {
+    let mut remote = listed.clone();
+    if head.etag != listed.etag {
+        remote.etag.clone_from(&head.etag);
+        (remote.size, remote.modified) = (head.size, head.last_modified);
+    }
+    remote
+}
+
 /// The file's content, if it is the object's.
 fn compare(place: &Place, seen: &LocalFile, proof: &Proof) -> Result<Option<Content>> {
     if seen.size != proof.size {
@@ -234,7 +247,8 @@ fn compare(place: &Place, seen: &LocalFile, proof: &Proof) -> Result<Option<Cont
     Ok((agrees == Some(true)).then_some(content))
 }
 
-/// Gives a file that has the right content the object's time.
+/// Gives a file that has the right content the object's time; an error where it is not the one that
+/// was seen, whose content is no more known then.
 fn take_over(
     place: &Place,
     seen: &LocalFile,
@@ -242,32 +256,37 @@ fn take_over(
     remote: &Remote,
     content: Content,
 ) -> Result<Pulled> {
+    still_is(place, seen)?;
     if seen.mtime != proof.mtime {
         let dressed = place
             .open()
             .and_then(|file| temp::dress(&file, None, Some(proof.mtime)));
         dressed.map_err(Error::io(place.path()))?;
     }
-    pulled(place, remote, content)
+    match local(place).map_err(Error::io(place.path()))? {
+        Local::File(file) => Ok(pulled(&file, remote, content)),
+        _ => Err(went_away(place)),
+    }
 }
 
-/// What is to be noted of a file that is there now.
-pub(super) fn pulled(place: &Place, remote: &Remote, content: Content) -> Result<Pulled> {
-    match local(place).map_err(Error::io(place.path()))? {
-        Local::File(file) => Ok(Pulled {
-            path: remote.path.clone(),
-            key: remote.key.clone(),
-            etag: remote.etag.clone(),
-            modified: remote.modified,
-            content,
-            mtime: file.mtime,
-            identity: file.identity,
-        }),
-        _ => Err(Error::Partial(format!(
-            "{}: it went away as soon as it was written",
-            place.path().display()
-        ))),
+/// What is to be noted of a file that has this content.
+pub(super) fn pulled(file: &LocalFile, remote: &Remote, content: Content) -> Pulled {
+    Pulled {
+        path: remote.path.clone(),
+        key: remote.key.clone(),
+        etag: remote.etag.clone(),
+        modified: remote.modified,
+        content,
+        mtime: file.mtime,
+        identity: file.identity,
     }
+}
+
+pub(super) fn went_away(place: &Place) -> Error {
+    Error::Partial(format!(
+        "{}: it went away as soon as it was written",
+        place.path().display()
+    ))
 }
 
 /// Whether the file at a place has this content.

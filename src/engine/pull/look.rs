@@ -162,12 +162,25 @@ pub(super) fn local(place: &Place) -> io::Result<Local> {
 pub(super) fn read(place: &Place, seen: &LocalFile) -> Result<Content> {
     let content = place.open().and_then(content_of);
     let content = content.map_err(Error::io(place.path()))?;
-    let now = local(place).map_err(Error::io(place.path()))?;
-    if now == Local::File(*seen) && content.size == seen.size {
+    still_is(place, seen)?;
+    if content.size == seen.size {
         return Ok(content);
     }
-    Err(Error::Partial(format!(
-        "{}: it changes while it is read; the next pull looks at it again",
+    Err(changes(place))
+}
+
+/// An error where the file at a place is not, by `lstat`, the one that was seen.
+pub(super) fn still_is(place: &Place, seen: &LocalFile) -> Result<()> {
+    let now = local(place).map_err(Error::io(place.path()))?;
+    if now == Local::File(*seen) {
+        return Ok(());
+    }
+    Err(changes(place))
+}
+
+fn changes(place: &Place) -> Error {
+    Error::Partial(format!(
+        "{}: it changes while the pull runs; the next pull looks at it again",
         place.path().display()
-    )))
+    ))
 }

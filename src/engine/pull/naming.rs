@@ -1,7 +1,7 @@
 //! Gives fetched files their names, and moves what was edited out of the way.
 
 use super::book::Book;
-use super::fetch::pulled;
+use super::fetch::{pulled, went_away};
 use super::look::{Task, local};
 use super::tally::Tally;
 use crate::engine::download::folder::{Place, os_name};
@@ -31,6 +31,8 @@ pub(super) struct Job {
     aside: bool,
     /// Where an edited file went.
     copy: OnceLock<OsString>,
+    /// The file as it got its name.
+    named: OnceLock<LocalFile>,
 }
 
 impl Job {
@@ -43,6 +45,7 @@ impl Job {
             replaces: task.seen.filter(|_| !aside),
             aside,
             copy: OnceLock::new(),
+            named: OnceLock::new(),
         }
     }
 }
@@ -75,14 +78,24 @@ fn name(ready: &Ready, date: &str) -> io::Result<()> {
     let (job, place) = (&ready.job, &ready.place);
     if let Some(seen) = &job.replaces {
         if local(place)? == Local::File(*seen) {
-            return ready.temp.publish(place, true);
+            return publish(ready, true);
         }
         // Edited since it was looked at.
         move_aside(ready, date)?;
     } else if job.aside {
         move_aside(ready, date)?;
     }
-    ready.temp.publish(place, false)
+    publish(ready, false)
+}
+
+/// Until all of a batch is durable, a program may have found the file and edited it: what is noted
+/// is what got the name.
+fn publish(ready: &Ready, replace: bool) -> io::Result<()> {
+    ready.temp.publish(&ready.place, replace)?;
+    if let Local::File(file) = local(&ready.place)? {
+        let _ = ready.job.named.set(file);
+    }
+    Ok(())
 }
 
 /// Whatever is there by now, it is moved whole.
@@ -119,12 +132,70 @@ fn conclude(ready: &Ready, named: io::Result<()>, tally: &Tally, book: &Book) {
     }
     let named: Result<()> = named.map_err(|error| taken(error, &ready.place));
     let noted = named.and_then(|()| {
-        let pulled = pulled(&ready.place, &job.remote, job.content)?;
-        book.note(pulled)
+        let file = job.named.get().ok_or_else(|| went_away(&ready.place))?;
+        book.note(pulled(file, &job.remote, job.content))
     });
     match noted {
         Ok(()) => tally.downloaded(path, size),
         Err(error @ Error::Resumable(_)) => tally.give_up(error),
         Err(error) => tally.failed(path, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::download::folder::Walk;
+    use crate::engine::download::temp::{AS_USUAL, Temp};
+    use crate::model::{Events, RelPath, time};
+    use crate::plan::pull::edited;
+    use crate::state::PullState;
+
+    #[test]
+    fn an_edit_before_a_batch_is_durable_is_not_taken_for_what_was_pulled() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state.sqlite");
+        let open = || {
+            PullState::open(&state, "test", time::local_now())
+                .unwrap()
+                .0
+        };
+        let (tally, book) = (Tally::new(Events::none()), Book::new(Some(open())));
+        let path = RelPath::from("a");
+        let mut walk = Walk::to_write(&dir.path().join("to")).unwrap();
+        let place = walk.place(&path).unwrap().unwrap();
+        let temp = Temp::create(&place.folder, AS_USUAL).unwrap();
+        temp.write_at(b"theirs", 0).unwrap();
+        let remote = Remote {
+            path: path.clone(),
+            key: "lib/a".to_owned(),
+            size: 6,
+            etag: "e".to_owned(),
+            modified: Time::UNIX_EPOCH,
+        };
+        let task = Task {
+            step: Step::Create,
+            path,
+            base: None,
+            remote: Some(remote.clone()),
+            seen: None,
+        };
+        let content = Content::of(b"theirs");
+        let job = Job::new(&task, &remote, Time::UNIX_EPOCH, content);
+        let temp = Arc::new(temp);
+        let ready = Ready { temp, place, job };
+
+        dress(&ready).unwrap();
+        let named = name(&ready, "2026-11-27");
+        std::fs::write(ready.place.path(), b"edited").unwrap();
+        conclude(&ready, named, &tally, &book);
+        book.close(false).unwrap();
+        drop(book);
+
+        let noted = open().all().unwrap().pop().unwrap();
+        let Local::File(file) = local(&ready.place).unwrap() else {
+            panic!("no file");
+        };
+        assert_ne!(edited(&noted, &file, false), Some(false));
     }
 }

@@ -6,8 +6,9 @@ use super::links;
 use super::survey::Survey;
 use super::tally::Tally;
 use crate::engine::download::blocking;
-use crate::engine::download::folder::{Place, Walk};
+use crate::engine::download::folder::{Place, Walk, os_name};
 use crate::engine::download::publish::finished;
+use crate::engine::download::temp;
 use crate::engine::download::walker::Walker;
 use crate::engine::look;
 use crate::model::{Entry, Error, ExitCode, Kind, RelPath, Result};
@@ -326,6 +327,11 @@ impl<'a> Passes<'a> {
     async fn place(&self, entry: Entry) -> Option<(Entry, Place)> {
         let placed = match unfit(&entry.path, cfg!(windows)) {
             Some(why) => Err(Error::Damage(format!("{} {why}", entry.path))),
+            None if is_temporary(&entry.path) => Err(Error::Partial(format!(
+                "{}: restores give such names to unfinished files and remove them, so it is not \
+                 restored; to have it, fetch its version with an S3 tool",
+                entry.path
+            ))),
             None => self.walk.place(&entry.path).await,
         };
         match placed {
@@ -336,6 +342,11 @@ impl<'a> Passes<'a> {
             }
         }
     }
+}
+
+fn is_temporary(path: &RelPath) -> bool {
+    let mut names = path.segments().filter_map(os_name);
+    names.any(temp::is_temporary)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -413,6 +413,23 @@ async fn a_crashed_restores_leftovers_go_and_nothing_else() {
     assert_eq!(world.names(), ["sub", "sub/.tmp", "sub/a"]);
 }
 
+/// A run that met a restore half-way may have stored such files.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_a_leftover_s_name_is_told_and_not_called_restored() {
+    let mut world = World::new();
+    world.file("sub/.tidelock-restore-00ff.tmp", b"half").await;
+    world.file("sub/a", b"a").await;
+    let mut folder = Entry::new("sub/empty".into(), Kind::Dir);
+    folder.mode = Some(0o755);
+    world.add(folder);
+    world.commit().await;
+    let restored = world.restore_all().await;
+    assert_eq!(restored.exit, ExitCode::Partial);
+    assert_eq!(restored.errors.len(), 1, "{:?}", restored.errors);
+    assert_eq!(restored.errors[0].path, "sub/.tidelock-restore-00ff.tmp");
+    assert_eq!(world.names(), ["sub", "sub/a", "sub/empty"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_touches_nothing() {
     let mut world = World::new();

@@ -38,7 +38,10 @@ pub(super) struct Looked {
 impl Run {
     /// Scans and lists at the same time, then compares.
     pub(super) async fn look(&mut self, progress: &mut Progress) -> Result<Looked> {
-        let settings = self.library_settings()?.clone();
+        let mut settings = self.library_settings()?.clone();
+        let state_dir = &self.settings.run.state_dir;
+        let own = super::own::pattern(state_dir, &settings.path);
+        settings.exclude.extend(own);
         let root = match check_root(&settings.path) {
             Ok(root) => root,
             Err(problem) => return Err(self.no_library(problem).await),

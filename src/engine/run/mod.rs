@@ -28,6 +28,7 @@ mod heads;
 mod listed;
 mod look;
 mod open;
+mod own;
 mod presence;
 mod renew;
 mod rescue;

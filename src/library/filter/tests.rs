@@ -66,7 +66,7 @@ fn excludes_are_gitignore_patterns_below_the_root() {
 }
 
 #[test]
-fn only_folders_on_the_system_list_are_left_out() {
+fn only_what_is_on_the_system_list_is_left_out() {
     let all = [
         ".Spotlight-V100/",
         ".Trashes/",
@@ -78,6 +78,8 @@ fn only_folders_on_the_system_list_are_left_out() {
         "@eaDir/",
         "#recycle/",
         "#snapshot/",
+        ".tidelock-trash/",
+        ".tidelock-restore-0123456789abcdef.tmp",
     ]
     .map(|name| (name, false));
     check(&[], &[], &[], &all);
@@ -85,7 +87,13 @@ fn only_folders_on_the_system_list_are_left_out() {
         &[],
         &[],
         &[],
-        &[("a/@eaDir/", false), ("@eaDir", true), ("#recycle", true)],
+        &[
+            ("a/@eaDir/", false),
+            ("a/.tidelock-restore-0123456789abcdef.tmp", false),
+            ("@eaDir", true),
+            ("#recycle", true),
+            (".tidelock-restore-notes.txt", true),
+        ],
     );
     check(
         &["!@eaDir"],

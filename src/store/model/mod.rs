@@ -123,6 +123,11 @@ impl ModelStore {
         self.world().now += by;
     }
 
+    /// Moves the store's clock back, as where it was found to be wrong.
+    pub fn turn_back(&self, by: Duration) {
+        self.world().now -= by;
+    }
+
     /// Puts so many items on a page at most.
     pub fn page_size(&self, items: usize) {
         self.world().page = items.max(1);

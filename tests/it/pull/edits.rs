@@ -1,7 +1,36 @@
 //! What changed there, what changed here, and what changed on both sides.
 
+use std::time::Duration;
+
 use super::Second;
-use crate::support::{TestStore, assert_same_files, on_both};
+use crate::support::{Fault, Proxy, Rule, Running, TestStore, assert_same_files, on_both};
+
+/// Some stores date objects by the second: only a later one tells that an object was written anew.
+async fn a_second_after(second: &Second, key: &str) {
+    let mirror = &second.job.mirror;
+    let brought = mirror.head(key).await.last_modified().unwrap().secs();
+    loop {
+        mirror.put("probe", b"").await;
+        if mirror.head("probe").await.last_modified().unwrap().secs() > brought {
+            break;
+        }
+    }
+}
+
+/// Pulls go through the proxy, all of them: the address is part of what a folder was pulled from.
+async fn behind_a_proxy(store: TestStore) -> (Second, Proxy) {
+    let proxy = Proxy::new(&store, 1);
+    let mut second = Second::new(store).await;
+    second.machine = proxy.store(&second.machine);
+    (second, proxy)
+}
+
+/// Until the planned fault has happened.
+async fn struck(proxy: &Proxy) {
+    while proxy.fired()[0] == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
 
 async fn what_changed_comes_and_what_went_goes_to_the_trash(store: TestStore) {
     let second = Second::new(store).await;
@@ -17,20 +46,7 @@ async fn what_changed_comes_and_what_went_goes_to_the_trash(store: TestStore) {
     }
     second.publish();
     second.pull(0);
-    // Some stores date objects by the second: only a later one tells that a time was changed.
-    let mirror = &second.job.mirror;
-    let brought = mirror
-        .head("lib/b.jpg")
-        .await
-        .last_modified()
-        .unwrap()
-        .secs();
-    loop {
-        mirror.put("probe", b"").await;
-        if mirror.head("probe").await.last_modified().unwrap().secs() > brought {
-            break;
-        }
-    }
+    a_second_after(&second, "lib/b.jpg").await;
     library.write("a.jpg", b"another content");
     library.mtime("b.jpg", 1_500_000_000, 5);
     library.rename("old", "new");
@@ -193,10 +209,61 @@ async fn checksum_finds_an_edit_that_kept_size_and_times(store: TestStore) {
     assert_eq!(second.read("a.jpg"), b"0123456789");
 }
 
+/// A program writes into a file of fixed size, as databases do, after the pull has looked at it.
+async fn an_edit_behind_the_look_is_not_taken_for_what_was_pulled(store: TestStore) {
+    let (second, proxy) = behind_a_proxy(store).await;
+    let library = &second.job.library;
+    library.write("photos.db", b"as it was");
+    second.publish();
+    second.pull(0);
+    a_second_after(&second, "lib/photos.db").await;
+    library.mtime("photos.db", 1_500_000_000, 0);
+    second.publish();
+
+    proxy.plan(Rule::always(Fault::Reset).on("HeadObject").key("photos.db"));
+    let running = Running::start(second.command());
+    struck(&proxy).await;
+    std::fs::write(second.at("photos.db"), "edited!!!").unwrap();
+    proxy.clear();
+    let ran = running.finish().ended(3);
+    assert!(ran.errors().contains("photos.db"), "{}", ran.errors());
+
+    library.write("photos.db", b"by others");
+    second.publish();
+    second.pull(3);
+    assert_eq!(second.read("photos.db"), b"by others");
+    let copies = second.conflicts();
+    assert_eq!(copies.len(), 1, "{copies:?}");
+    assert_eq!(second.read(&copies[0]), b"edited!!!");
+}
+
+/// Another tool writes the object between the listing and the fetch, and later what it was before.
+async fn an_object_that_changes_behind_the_listing_and_back_comes_twice(store: TestStore) {
+    let (second, proxy) = behind_a_proxy(store).await;
+    let mirror = &second.job.mirror;
+    second.job.library.file("stays", 1);
+    second.publish();
+    mirror.put("lib/notes.txt", b"first").await;
+    proxy.plan(Rule::always(Fault::Reset).on("HeadObject").key("notes.txt"));
+    let running = Running::start(second.command());
+    struck(&proxy).await;
+    mirror.put("lib/notes.txt", b"other").await;
+    proxy.clear();
+    running.finish().ended(0);
+    assert_eq!(second.read("notes.txt"), b"other");
+
+    a_second_after(&second, "lib/notes.txt").await;
+    mirror.put("lib/notes.txt", b"first").await;
+    second.pull(0);
+    assert_eq!(second.read("notes.txt"), b"first");
+}
+
 on_both!(
     a_file_that_comes_and_goes_twice_is_twice_in_the_trash,
     a_file_that_was_removed_here_comes_back,
+    an_edit_behind_the_look_is_not_taken_for_what_was_pulled,
     an_edit_on_both_sides_is_kept_beside_and_named,
+    an_object_that_changes_behind_the_listing_and_back_comes_twice,
     checksum_finds_an_edit_that_kept_size_and_times,
     what_changed_comes_and_what_went_goes_to_the_trash,
     what_was_there_before_the_first_pull_is_kept,
