@@ -299,6 +299,7 @@ fn pull(part: &PullSummary) -> String {
     counts(
         &fetched,
         &[
+            (part.copied, "copied from an old name"),
             (part.adopted, "there already"),
             (part.unchanged, "unchanged"),
             (part.trashed, "moved to the trash"),
