@@ -4,8 +4,11 @@ use super::Outcome;
 use crate::engine::doctor::{Check, Mark, examine};
 use crate::engine::stop::Stop;
 use crate::model::{Error, Event, Events, ExitCode, Failure, Result, Settings, Summary, words};
-use crate::report::Rows;
+use crate::report::{Rows, hung};
 use serde::Serialize;
+
+/// Columns before a line's text.
+const LABELS: usize = 14;
 
 #[derive(Serialize)]
 struct CheckRow<'a> {
@@ -65,7 +68,7 @@ pub(super) async fn after_init(settings: &Settings, events: &Events, stop: &Stop
 }
 
 pub(super) fn show(check: &Check, rows: &Rows) {
-    rows.row(&row(check), || line(check));
+    rows.lines(&row(check), || hung(LABELS, &line(check), rows.look()));
 }
 
 fn row(check: &Check) -> CheckRow<'_> {
@@ -107,7 +110,9 @@ fn counted(checks: &[Check]) -> String {
 }
 
 pub(super) fn conclude(checks: &[Check], rows: &Rows) -> Outcome {
-    rows.text(&counted(checks));
+    for line in hung(0, &counted(checks), rows.look()) {
+        rows.text(&line);
+    }
     let worst = |exit: ExitCode, check: &Check| exit.and(check.exit);
     let exit = checks.iter().fold(ExitCode::Done, worst);
     let grave = checks.iter().filter(|check| check.exit != ExitCode::Done);

@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::config::{self, Environment, Flags, Loaded, show_duration};
 use crate::engine::run::has_state;
 use crate::model::{Mode, Result, Summary};
-use crate::report::Rows;
+use crate::report::{Rows, hung};
 use serde::Serialize;
 
 /// What the command line says.
@@ -15,6 +15,12 @@ pub struct Args {
     /// What surrounds the process.
     pub environment: Environment,
 }
+
+/// Columns before what is said of a library.
+const SUBJECT: usize = 11;
+
+/// With less room than that behind the commands, what they do stands below them.
+const LEAST: usize = 30;
 
 /// One library and its targets, as far as they are known.
 #[derive(Serialize)]
@@ -56,17 +62,35 @@ fn show(args: &Args, rows: &Rows) -> Result<()> {
     for row in &libraries {
         rows.text("");
         for line in describe(row) {
-            rows.text(&line);
+            hang(SUBJECT, &line, rows);
         }
         if rows.are_json() {
             rows.row(row, String::new);
         }
     }
     rows.text("");
-    for line in next(&libraries) {
-        rows.text(&line);
+    let steps = next(&libraries);
+    let width = steps.iter().map(|(command, _)| command.len()).max();
+    let width = width.unwrap_or_default();
+    rows.text("next");
+    let is_narrow = |columns: usize| columns < width + 4 + LEAST;
+    let is_narrow = rows.look().columns.is_some_and(is_narrow);
+    for (command, what) in steps {
+        if is_narrow {
+            hang(2, &format!("  {command}"), rows);
+            hang(4, &format!("    {what}"), rows);
+        } else {
+            hang(width + 4, &format!("  {command:width$}  {what}"), rows);
+        }
     }
     Ok(())
+}
+
+/// Prints a line whose text goes on below itself on a narrow terminal.
+fn hang(indent: usize, line: &str, rows: &Rows) {
+    for line in hung(indent, line, rows.look()) {
+        rows.text(&line);
+    }
 }
 
 fn row(loaded: &Loaded) -> Row {
@@ -122,13 +146,16 @@ fn missing(side: &str, example: &str) -> String {
 }
 
 /// What to type next.
-fn next(libraries: &[Row]) -> Vec<String> {
+fn next(libraries: &[Row]) -> Vec<(&'static str, &'static str)> {
     let incomplete = |row: &Row| row.path.is_none() || row.sync.is_none() || row.backup.is_none();
+    let are_several = libraries.len() > 1 && libraries.iter().any(|row| row.name.is_some());
+    let for_one = |alone, of_several| if are_several { of_several } else { alone };
     let mut steps = Vec::new();
     if libraries.iter().any(incomplete) {
         steps.push(("tidelock init", "asks for what is missing"));
     } else if !libraries.iter().any(|row| row.has_run) {
-        steps.push(("tidelock init", "makes the buckets where they are missing"));
+        let init = for_one("tidelock init", "tidelock init --library NAME");
+        steps.push((init, "makes the buckets where they are missing"));
         steps.push(("tidelock run -n", "what the first run would do"));
     }
     if !libraries.iter().any(incomplete) {
@@ -136,19 +163,14 @@ fn next(libraries: &[Row]) -> Vec<String> {
     }
     if libraries.iter().any(|row| row.backup.is_some()) {
         steps.push(("tidelock status", "what is in sync, protected, at risk"));
-        let restore = match libraries.iter().find_map(|row| row.name.as_deref()) {
-            Some(_) if libraries.len() > 1 => "tidelock restore --library NAME --to DIR",
-            _ => "tidelock restore --to DIR",
-        };
+        let restore = for_one(
+            "tidelock restore --to DIR",
+            "tidelock restore --library NAME --to DIR",
+        );
         steps.push((restore, "bring files back"));
     }
     steps.push(("tidelock --help", "all commands"));
-    let width = steps.iter().map(|(command, _)| command.len()).max();
-    let width = width.unwrap_or_default();
-    let lines = steps
-        .iter()
-        .map(|(command, what)| format!("  {command:width$}  {what}"));
-    std::iter::once("next".to_owned()).chain(lines).collect()
+    steps
 }
 
 const NOTHING: &str = concat!(
@@ -186,6 +208,11 @@ mod tests {
         assert!(NOTHING.contains(FILE_NAME));
     }
 
+    fn commands(libraries: &[Row]) -> String {
+        let commands: Vec<_> = next(libraries).into_iter().map(|step| step.0).collect();
+        commands.join("\n")
+    }
+
     #[test]
     fn what_is_missing_is_said_with_the_line_that_adds_it() {
         let mut lacking = row(false, false);
@@ -196,16 +223,28 @@ mod tests {
             text.contains("to = \"s3://my-photos/library\" under [sync]"),
             "{text}"
         );
-        let steps = next(&[lacking]).join("\n");
+        let steps = commands(&[lacking]);
         assert!(
-            steps.contains("tidelock init ") && !steps.contains("tidelock run"),
+            steps.contains("tidelock init") && !steps.contains("tidelock run"),
             "{steps}"
         );
     }
 
     #[test]
+    fn of_several_libraries_one_is_named_where_only_one_can_be_meant() {
+        let named = |name: &str| Row {
+            name: Some(name.to_owned()),
+            ..row(true, false)
+        };
+        let steps = commands(&[named("photos"), named("papers")]);
+        assert!(steps.contains("tidelock init --library NAME"), "{steps}");
+        assert!(steps.contains("tidelock restore --library NAME"), "{steps}");
+        assert!(!commands(&[named("photos")]).contains("NAME"));
+    }
+
+    #[test]
     fn the_first_step_is_another_one_before_the_first_run() {
-        let steps = |has_run| next(&[row(true, has_run)]).join("\n");
+        let steps = |has_run| commands(&[row(true, has_run)]);
         assert!(steps(false).contains("tidelock run -n"));
         assert!(!steps(true).contains("init"));
     }

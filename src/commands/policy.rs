@@ -1,6 +1,7 @@
 //! `tidelock policy ROLE`: the least that each task needs.
 
 use super::Outcome;
+use crate::config::{Raw, check_setting};
 use crate::model::{Error, Event, Events, Provider, Result, Settings, Summary};
 use crate::plan::{Role, Scope, b2_commands, policy};
 use crate::report::Rows;
@@ -45,10 +46,10 @@ fn print(settings: &Settings, args: &Args, rows: &Rows, events: &Events) -> Resu
         ));
     }
     let of_settings = backup.map(|it| it.connection.provider) == Some(Provider::B2);
-    let is_b2 = args
-        .provider
-        .as_deref()
-        .map_or(of_settings, |it| it == "b2");
+    let is_b2 = match args.provider.as_deref() {
+        Some(name) => is_b2(name)?,
+        None => of_settings,
+    };
     if is_b2 {
         for command in b2_commands(role, &scope) {
             rows.row(&serde_json::json!({"command": command}), || command.clone());
@@ -69,4 +70,11 @@ fn print(settings: &Settings, args: &Args, rows: &Rows, events: &Events) -> Resu
             .for_each(|line| rows.text(line));
     }
     Ok(())
+}
+
+/// Whether `--provider` names the one whose keys have capabilities in the place of a policy.
+fn is_b2(name: &str) -> Result<bool> {
+    let wrong = |why| Error::Usage(format!("--provider: {name:?} {why}"));
+    check_setting("provider", &Raw::Text(name.to_owned())).map_err(wrong)?;
+    Ok(name.trim().eq_ignore_ascii_case("b2"))
 }

@@ -137,16 +137,46 @@ Then, on any machine, with Tidelock {} or later:
   3  the settings, for new nightly runs with new keys:
      {}
 
-If the prefix is forgotten, this names all that the bucket holds:
-     {}
-Without Tidelock: docs/restore.md, \"By hand\", with aws, jq, zstd and b3sum alone.",
+{}Without Tidelock: docs/restore.md, \"By hand\", with aws, jq, zstd and b3sum alone.",
             self.region,
             self.bucket,
             self.reader,
             env!("CARGO_PKG_VERSION"),
             self.restore,
             self.init,
-            self.list,
+            self.all_that_there_is(),
         )
+    }
+
+    /// Without a prefix it would be the restore itself.
+    fn all_that_there_is(&self) -> String {
+        if self.prefix.is_empty() {
+            return String::new();
+        }
+        format!(
+            "If the prefix is forgotten, this names all that the bucket holds:\n     {}\n",
+            self.list
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_prefix_can_be_forgotten() {
+        let card = |prefix: &str| Card {
+            endpoint: None,
+            region: "us-east-1".to_owned(),
+            bucket: "my-photos-vault".to_owned(),
+            prefix: prefix.to_owned(),
+            reader: READER.to_owned(),
+            restore: "restore".to_owned(),
+            init: "init".to_owned(),
+            list: "list".to_owned(),
+        };
+        assert!(card("library").text().contains("is forgotten"));
+        assert!(!card("").text().contains("is forgotten"));
     }
 }

@@ -24,9 +24,14 @@ pub(super) fn check(settings: &Settings, needs: Needs) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "{}\nFor example:\n    {}\nor let `tidelock init` write {FILE_NAME}.",
+        "{}\nFor example:\n    {}\n{}",
         missing.join("\n"),
-        example(needs)
+        example(needs),
+        if needs.command == "init" {
+            "or run it on a terminal, where it asks for all of it.".to_owned()
+        } else {
+            format!("or let `tidelock init` write {FILE_NAME}.")
+        }
     )))
 }
 

@@ -27,7 +27,7 @@ impl Side {
 pub enum Action {
     /// Bytes are sent.
     Upload,
-    /// The store copies from one of its own keys.
+    /// The store copies from one of its own keys; in a pull, a file here is copied to its new name.
     Copy,
     /// The content is stored already under another path or version.
     Reference,

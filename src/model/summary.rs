@@ -112,6 +112,8 @@ pub struct PullSummary {
     pub downloaded: u64,
     /// Bytes fetched.
     pub bytes_downloaded: u64,
+    /// Files that the mirror has under a new name, made out of what was here under the old one.
+    pub copied: u64,
     /// Files that were there before and held what the mirror holds, new times included.
     pub adopted: u64,
     /// Files that were right already.

@@ -1,29 +1,43 @@
 //! What a run would do: for people, and as JSON.
 
-use super::text::{plain, show_bytes, show_elapsed};
+use super::look::{Look, Tone};
+use super::table::labelled;
+use super::text::{show_bytes, show_elapsed};
 use crate::model::{Cost, Expected, Forecast, Locks, Mode, Requests, Time, words};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A dry run's closing lines, each under 80 columns where the provider's name is not long.
-pub fn forecast_lines(forecast: &Forecast) -> Vec<String> {
+/// So that what is printed or mailed can be read too.
+const WIDEST: usize = 80;
+
+/// A dry run's closing lines, for an output of so many columns, but never wider than 80.
+pub fn forecast_lines(forecast: &Forecast, columns: Option<usize>) -> Vec<String> {
+    let columns = columns.map_or(WIDEST, |columns| columns.min(WIDEST));
     let parts = [("sync", &forecast.sync), ("backup", &forecast.backup)];
     let parts: Vec<(&str, &Expected)> = parts
         .into_iter()
         .filter_map(|(side, part)| Some((side, part.as_ref()?)))
         .collect();
-    let mut lines: Vec<String> = parts
-        .iter()
-        .flat_map(|(side, part)| target(side, part))
-        .collect();
-    lines.extend(forecast.locks.iter().flat_map(locks));
-    lines.extend(cost(&parts, forecast.locks.is_some()));
-    lines.push(format!("time      {}", time(forecast)));
+    let look = Look {
+        columns: Some(columns),
+        ..Look::default()
+    };
+    let labelled = |label: &str, text: &str| labelled(label, text, Tone::Plain, look);
+    let mut lines = Vec::new();
+    for (side, part) in &parts {
+        lines.extend(labelled(side, &amount(part)));
+        lines.extend(requests(part, columns));
+    }
+    for text in forecast.locks.iter().map(locks) {
+        lines.extend(labelled("locks", &text));
+    }
+    lines.extend(labelled("cost", &cost(&parts, forecast.locks.is_some())));
+    lines.extend(labelled("time", &time(forecast)));
     lines
 }
 
-fn target(side: &str, part: &Expected) -> Vec<String> {
+fn amount(part: &Expected) -> String {
     let files = words::files(part.files);
     let bytes = match (part.bytes_stored, part.bytes_sent) {
         (0, _) => "nothing to store".to_owned(),
@@ -31,31 +45,28 @@ fn target(side: &str, part: &Expected) -> Vec<String> {
         (stored, sent) if stored == sent => format!("{} to send", show_bytes(sent)),
         (stored, sent) => format!("{}, {} of it to send", show_bytes(stored), show_bytes(sent)),
     };
-    let mut lines = vec![format!("{side:<9} {files}, {bytes}")];
+    format!("{files}, {bytes}")
+}
+
+fn requests(part: &Expected, columns: usize) -> Vec<String> {
     let mut kinds: Vec<(&str, u64)> = part.requests.iter().map(|(name, n)| (*name, *n)).collect();
     kinds.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
     let all: u64 = kinds.iter().map(|(_, count)| count).sum();
     let kinds = kinds
         .iter()
         .map(|(name, count)| format!("{} {name}", words::digits(*count)));
-    let kinds = [format!(
-        "about {}:",
-        words::count(all, "request", "requests")
-    )]
-    .into_iter()
-    .chain(kinds);
-    lines.extend(folded(kinds));
-    lines
+    let about = format!("about {}:", words::count(all, "request", "requests"));
+    folded([about].into_iter().chain(kinds), columns)
 }
 
 /// Words of a list on as many lines as they need, below the first column.
-fn folded(words: impl Iterator<Item = String>) -> Vec<String> {
-    const WIDTH: usize = 80;
+fn folded(words: impl Iterator<Item = String>, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in words {
-        if !line.is_empty() && line.len() + word.len() + 2 > WIDTH {
-            lines.push(std::mem::take(&mut line) + ",");
+        if !line.is_empty() && line.len() + word.len() + 2 > columns {
+            let comma = if line.ends_with(':') { "" } else { "," };
+            lines.push(std::mem::take(&mut line) + comma);
         }
         match line.as_str() {
             "" => line = format!("          {word}"),
@@ -67,47 +78,45 @@ fn folded(words: impl Iterator<Item = String>) -> Vec<String> {
     lines
 }
 
-fn locks(locks: &Locks) -> [String; 2] {
+fn locks(locks: &Locks) -> String {
     let until = locks.until.strftime("%Y-%m-%d");
     let renewals = words::digits(locks.renewals_a_year);
-    let renewals = format!("about {renewals} renewals a year");
-    match locks.mode {
-        Mode::Governance => [
-            format!("locks     what the backup stores can't be deleted before {until} without the"),
-            format!("          permission to bypass governance; {renewals}"),
-        ],
-        Mode::Compliance => [
-            format!("locks     what the backup stores can be deleted by nobody before {until};"),
-            format!("          {renewals}"),
-        ],
-    }
+    let stored = match locks.mode {
+        Mode::Governance => format!(
+            "what the backup stores can't be deleted before {until} without the permission to \
+             bypass governance"
+        ),
+        Mode::Compliance => {
+            format!("what the backup stores can be deleted by nobody before {until}")
+        }
+    };
+    format!("{stored}; about {renewals} renewals a year")
 }
 
-fn cost(parts: &[(&str, &Expected)], has_locks: bool) -> Vec<String> {
+/// Several lines.
+fn cost(parts: &[(&str, &Expected)], has_locks: bool) -> String {
     let known: Vec<&Cost> = parts
         .iter()
         .filter_map(|(_, part)| part.cost.as_ref())
         .collect();
     if known.is_empty() {
-        return vec![
-            "cost      unknown prices: take your provider's for what stands above".to_owned(),
-        ];
+        return "unknown prices: take your provider's for what stands above".to_owned();
     }
     let sum = |of: fn(&Cost) -> f64| dollars(known.iter().map(|cost| of(cost)).sum());
     let mut lines = vec![format!(
-        "cost      {} for these requests, {} a month to store it",
+        "{} for these requests, {} a month to store it",
         sum(|cost| cost.requests),
         sum(|cost| cost.storage_a_month)
     )];
     if has_locks {
         let renewals = sum(|cost| cost.renewals_a_year);
-        lines.push(format!("          {renewals} a year for renewals"));
+        lines.push(format!("{renewals} a year for renewals"));
     }
     lines.extend(parts.iter().map(|(side, part)| match &part.cost {
-        Some(cost) => format!("          {side}: {}", plain(&cost.prices)),
-        None => format!("          {side}: unknown prices, not counted"),
+        Some(cost) => format!("{side}: {}", cost.prices),
+        None => format!("{side}: unknown prices, not counted"),
     }));
-    lines
+    lines.join("\n")
 }
 
 /// Cents, or that it is less than one.
@@ -249,20 +258,37 @@ mod tests {
 
     #[test]
     fn a_forecast_is_read_in_80_columns() {
-        let lines = forecast_lines(&forecast());
+        let lines = forecast_lines(&forecast(), None);
         insta::assert_snapshot!(lines.join("\n"));
         assert!(lines.iter().all(|line| line.len() <= 80), "{lines:#?}");
+        assert_eq!(lines, forecast_lines(&forecast(), Some(200)));
+    }
+
+    #[test]
+    fn a_forecast_fits_into_40_columns() {
+        let mut forecast = forecast();
+        for mode in [Mode::Governance, Mode::Compliance] {
+            if let Some(locks) = &mut forecast.locks {
+                locks.mode = mode;
+            }
+            let lines = forecast_lines(&forecast, Some(40));
+            assert!(lines.iter().all(|line| line.len() <= 40), "{lines:#?}");
+            let label = |line: &String| line[..10].trim().to_owned();
+            let labels: Vec<String> = lines.iter().map(label).collect();
+            assert!(labels.concat().starts_with("syncbackuplockscosttime"));
+            assert!(lines.iter().all(|line| !line.contains(":,")), "{lines:#?}");
+        }
     }
 
     #[test]
     fn what_is_not_known_is_said_to_be_unknown() {
         let mut unknown = forecast();
         (unknown.sync, unknown.seconds) = (unknown.backup.clone(), None);
-        let text = forecast_lines(&unknown).join("\n");
+        let text = forecast_lines(&unknown, None).join("\n");
         assert!(text.contains("cost      unknown prices"), "{text}");
         assert!(text.contains("time      nothing has to be sent"), "{text}");
         unknown.sync = forecast().sync;
-        let text = forecast_lines(&unknown).join("\n");
+        let text = forecast_lines(&unknown, None).join("\n");
         assert!(text.contains("time      unknown"), "{text}");
     }
 }

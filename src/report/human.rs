@@ -136,7 +136,8 @@ pub(super) fn summary(ending: &Ending<'_>, look: Look, zone: &TimeZone) -> Vec<S
         text.map(|text| labelled(label, &text, Tone::Plain, look))
     };
     let mut lines: Vec<String> = parts.into_iter().filter_map(said).flatten().collect();
-    lines.extend(summary.forecast.iter().flat_map(forecast_lines));
+    let forecast = summary.forecast.iter();
+    lines.extend(forecast.flat_map(|it| forecast_lines(it, look.columns)));
     if lines.is_empty() {
         return lines;
     }
@@ -308,6 +309,7 @@ fn pull(part: &PullSummary) -> String {
     counts(
         &fetched,
         &[
+            (part.copied, "copied from an old name"),
             (part.adopted, "there already"),
             (part.unchanged, "unchanged"),
             (part.trashed, "moved to the trash"),

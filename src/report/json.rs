@@ -387,6 +387,7 @@ impl<'a> RestorePart<'a> {
 struct PullPart<'a> {
     downloaded: u64,
     bytes_downloaded: u64,
+    copied: u64,
     adopted: u64,
     unchanged: u64,
     trashed: u64,
@@ -401,6 +402,7 @@ impl<'a> PullPart<'a> {
         Self {
             downloaded: part.downloaded,
             bytes_downloaded: part.bytes_downloaded,
+            copied: part.copied,
             adopted: part.adopted,
             unchanged: part.unchanged,
             trashed: part.trashed,

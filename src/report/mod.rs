@@ -40,6 +40,7 @@ pub use pick::pick;
 pub use preview::question;
 pub use rows::Rows;
 pub use screen::Screen;
+pub use table::hung;
 pub use text::{plain, show_bytes, show_day, show_elapsed, show_minute};
 
 use crate::model::{Error, Event, ExitCode, time};

@@ -222,6 +222,29 @@ pub(super) fn labelled(label: &str, text: &str, tone: Tone, look: Look) -> Vec<S
         .collect()
 }
 
+/// A line whose text, from the column `indent` on, goes on below itself where the terminal is narrow.
+/// What stands before is narrow ASCII.
+pub fn hung(indent: usize, line: &str, look: Look) -> Vec<String> {
+    let line = plain(line);
+    let Some((label, text)) = line.split_at_checked(indent) else {
+        return vec![line.into_owned()];
+    };
+    let room = look
+        .columns
+        .map_or(usize::MAX, |columns| columns.saturating_sub(indent));
+    let labels = std::iter::once(label).chain(std::iter::repeat(""));
+    let mut lines = wrap(text, room);
+    // Of two spaces between words, a break takes one.
+    let broken = lines.len() - 1;
+    lines[..broken]
+        .iter_mut()
+        .for_each(|line| line.truncate(line.trim_end().len()));
+    let lines = labels.zip(lines);
+    lines
+        .map(|(label, line)| format!("{label:indent$}{line}"))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +258,21 @@ mod tests {
         };
         let cells = [Cell::new("1.0 KiB").alone("1.0 KiB large"), Cell::new(path)];
         Table::new(COLUMNS, 1, look).row(&cells, &[Cell::new("a note")])
+    }
+
+    #[test]
+    fn a_text_goes_on_below_itself() {
+        let look = |columns| Look {
+            columns,
+            ..Look::default()
+        };
+        let line = "ok    sync    objects can be deleted";
+        assert_eq!(hung(14, line, look(None)), [line]);
+        assert_eq!(
+            hung(14, line, look(Some(30))),
+            ["ok    sync    objects can be", "              deleted"]
+        );
+        assert_eq!(hung(14, "short", look(Some(30))), ["short"]);
     }
 
     #[test]

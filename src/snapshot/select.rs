@@ -154,7 +154,8 @@ fn names(id: &SnapshotId, text: &str) -> bool {
 fn describe(select: &Select) -> String {
     match select {
         Select::Latest => "at all".to_owned(),
-        Select::At(time) => format!("from {time} or before"),
+        // Whole days end with their last nanosecond, which nobody has asked for.
+        Select::At(time) => format!("from {} or before", time.strftime("%Y-%m-%d %H:%M:%S UTC")),
         Select::Id(text) => format!("{text:?}"),
     }
 }
@@ -162,4 +163,18 @@ fn describe(select: &Select) -> String {
 fn list_ids(ids: &[SnapshotId]) -> String {
     let ids: Vec<_> = ids.iter().map(SnapshotId::as_str).collect();
     ids.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_day_is_told_without_its_nanoseconds() {
+        let end = "2026-11-01T23:59:59.999999999Z".parse().expect("a time");
+        assert_eq!(
+            describe(&Select::At(end)),
+            "from 2026-11-01 23:59:59 UTC or before"
+        );
+    }
 }

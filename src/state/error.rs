@@ -14,9 +14,9 @@ pub(super) fn translate(file: &Path, error: &rusqlite::Error) -> Error {
         ));
     }
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => Error::Resumable(format!(
-            "{file}: the disk is full; free some space and run the same command again to go on"
-        )),
+        Some(ErrorCode::DiskFull) => full(&file),
+        // There is no room for the index of the write-ahead log.
+        Some(ErrorCode::SystemIoFailure) if is_of_shared_memory(error) => full(&file),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Held(format!(
             "{file}: another program has the state open; close it and run again"
         )),
@@ -28,6 +28,37 @@ pub(super) fn translate(file: &Path, error: &rusqlite::Error) -> Error {
         }
         _ => Error::Failed(format!("{file}: {error}")),
     }
+}
+
+/// Why the folder of the state, or a file in it, can't be made, and what to do.
+pub(super) fn unusable(path: &Path, error: &std::io::Error) -> Error {
+    let path = path.display();
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return full(&path);
+    }
+    Error::Failed(format!(
+        "{path}: the state can't be kept there ({error}); check the folder and its permissions, or \
+         choose another one with --state-dir"
+    ))
+}
+
+fn full(file: &std::path::Display<'_>) -> Error {
+    Error::Resumable(format!(
+        "{file}: the disk is full; free some space and run the same command again to go on"
+    ))
+}
+
+fn is_of_shared_memory(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE};
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code.is_some_and(|code| {
+        [
+            SQLITE_IOERR_SHMSIZE,
+            SQLITE_IOERR_SHMOPEN,
+            SQLITE_IOERR_SHMMAP,
+        ]
+        .contains(&code)
+    })
 }
 
 /// Whether the file's content is at fault, not the disk's space or its permissions.

@@ -1,6 +1,7 @@
 //! One run at a time on one state.
 
 use crate::model::{Error, Result};
+use crate::state::error::unusable;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -26,7 +27,7 @@ impl Lock {
             .truncate(false)
             .mode(0o600)
             .open(&path)
-            .map_err(Error::io(&path))?;
+            .map_err(|error| unusable(&path, &error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(state, &mut file)),
@@ -36,7 +37,7 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(Error::io(&path)(error)),
         }
-        leave_note(&mut file, holder).map_err(Error::io(&path))?;
+        leave_note(&mut file, holder).map_err(|error| unusable(&path, &error))?;
         Ok(Self(file))
     }
 }

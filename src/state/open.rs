@@ -1,7 +1,7 @@
 //! Opening a state: trusted if it is sound, set aside if not.
 
 use crate::model::{Error, Result, Time};
-use crate::state::error::{is_damage, translate};
+use crate::state::error::{is_damage, translate, unusable};
 use crate::state::lock::Lock;
 use crate::state::{row, schema};
 use rusqlite::{Connection, OpenFlags, Savepoint};
@@ -51,13 +51,7 @@ impl State {
     /// [`Error::Held`] if another process has it; [`Error::Format`] if a newer version of this
     /// program wrote it, and nothing is changed then; [`Error::Resumable`] if the disk is full.
     pub fn open(file: &Path, holder: &str, now: Time) -> Result<(Self, Opened)> {
-        if let Some(folder) = file.parent() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(Error::io(folder))?;
-        }
+        make_folder(file)?;
         let lock = Lock::take(file, holder)?;
         let (conn, opened) = if file.symlink_metadata().is_ok() {
             match examine(file)? {
@@ -106,6 +100,18 @@ impl State {
         };
         run().map_err(|error| translate(&self.file, &error))
     }
+}
+
+/// Makes the folder where the states lie, for its owner alone.
+///
+/// # Errors
+/// That it can't be made, and what to do.
+pub(super) fn make_folder(file: &Path) -> Result<()> {
+    let Some(folder) = file.parent() else {
+        return Ok(());
+    };
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| unusable(folder, &error))
 }
 
 enum Examined {

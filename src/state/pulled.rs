@@ -7,12 +7,10 @@
 use super::error::{bad_row, translate};
 use super::file::pull_file_name;
 use super::lock::Lock;
-use super::open::{Opened, connect, create_file, set_aside};
+use super::open::{Opened, connect, create_file, make_folder, set_aside};
 use super::schema;
 use crate::model::{Blake3, Content, Crc64, Error, Identity, RelPath, Result, Target, Time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// `TIDP`: tells this file from a library's state.
@@ -71,13 +69,7 @@ impl PullState {
     /// # Errors
     /// [`Error::Held`] if another process has it; [`Error::Format`] if a newer version wrote it.
     pub fn open(file: &Path, holder: &str, now: Time) -> Result<(Self, Opened)> {
-        if let Some(folder) = file.parent() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(Error::io(folder))?;
-        }
+        make_folder(file)?;
         let lock = Lock::take(file, holder)?;
         let mut opened = Opened::Existing;
         let mut existing = None;

@@ -167,6 +167,31 @@ async fn forty_columns_show_whole_paths_and_local_time(store: TestStore) {
     );
 }
 
+async fn forty_columns_hold_what_is_foretold_what_is_set_up_and_what_doctor_says(store: TestStore) {
+    let job = Job::new(store).await;
+    job.library.file("a.jpg", 5);
+    let fits = |verb: &str, exit: i64, from: &str| {
+        let mut command = job.store.std_tidelock(verb);
+        if verb == "run" {
+            command.arg(job.library.path()).arg("-n");
+        } else if verb.is_empty() {
+            command = job.store.clean_command(env!("CARGO_BIN_EXE_tidelock"));
+        }
+        command.args(["--sync-to", &job.sync_to(), "--backup-to", &job.backup_to()]);
+        let lines = on_terminal(&command, (40, 24), &[]).ended(exit).lines();
+        let lines = lines.iter().skip_while(|line| !line.starts_with(from));
+        let lines: Vec<&String> = lines
+            .take_while(|line| !line.contains(':') || !line.starts_with("error"))
+            .collect();
+        assert!(lines.len() > 5, "{verb}: {lines:?}");
+        let wide = lines.iter().filter(|line| line.chars().count() > 40);
+        assert_eq!(wide.count(), 0, "{verb}: {lines:#?}");
+    };
+    fits("run", 0, "sync      ");
+    fits("", 0, "  sync ");
+    fits("doctor", 5, "ok ");
+}
+
 async fn files_and_folders_are_picked_from_a_list(store: TestStore) {
     let job = job(store).await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -261,6 +286,7 @@ on_minio!(
     a_long_list_goes_through_the_pager_and_a_short_one_does_not,
     whoever_leaves_the_pager_early_ends_the_command_with_0,
     colours_are_for_terminals_and_can_be_refused,
+    forty_columns_hold_what_is_foretold_what_is_set_up_and_what_doctor_says,
     forty_columns_show_whole_paths_and_local_time,
     files_and_folders_are_picked_from_a_list,
     without_a_terminal_nothing_is_picked_and_the_way_out_is_named,

@@ -3,6 +3,7 @@
 mod doubt;
 mod edits;
 mod first;
+mod renamed;
 mod stopping;
 
 use std::path::{Path, PathBuf};

@@ -69,6 +69,11 @@ async fn every_exit_2_says_what_to_set_or_to_type(store: TestStore) {
         set("no such authority", |it| {
             it.env("TIDELOCK_SYNC_CA_CERT", "/no/such.pem")
         }),
+        set("no TLS there", |it| {
+            let plain = job.store.endpoint.replace("http://", "https://");
+            it.args(["--endpoint", &plain])
+                .env("TIDELOCK_ENDPOINT", &plain)
+        }),
         set("plain HTTP", |it| {
             it.args(["--sync-endpoint", "http://198.51.100.7:9000"])
         }),
@@ -89,6 +94,36 @@ async fn every_exit_2_says_what_to_set_or_to_type(store: TestStore) {
             "no such role",
             "policy",
             vec!["thief".to_owned(), "--backup-to".to_owned(), s3(&vault)],
+        ),
+        (
+            "no such provider",
+            "policy",
+            vec![
+                "writer".to_owned(),
+                "--provider=gcs".to_owned(),
+                "--backup-to".to_owned(),
+                s3(&vault),
+            ],
+        ),
+        (
+            "a file is no folder",
+            "restore",
+            vec![
+                "--to".to_owned(),
+                broken.display().to_string(),
+                "--backup-to".to_owned(),
+                s3(&vault),
+            ],
+        ),
+        (
+            "a file is no folder",
+            "pull",
+            vec![
+                "--to".to_owned(),
+                broken.display().to_string(),
+                "--sync-to".to_owned(),
+                s3(&job.mirror.name),
+            ],
         ),
         (
             "no snapshot",

@@ -3,7 +3,7 @@
 use crate::engine::run::{Which, run};
 use crate::engine::stop::Stop;
 use crate::model::{Error, Event, Events, Result, Settings, words};
-use crate::report::{forecast_lines, show_bytes};
+use crate::report::{Look, forecast_lines, show_bytes};
 
 /// Foretells the first run. What stands in its way is a warning here: the setting up is done.
 ///
@@ -22,7 +22,8 @@ pub(super) async fn preview(settings: &Settings, events: &Events, stop: &Stop) -
             "the first run, foretold\nlibrary   {}",
             library.unwrap_or_default()
         );
-        let lines = [head].into_iter().chain(forecast_lines(forecast));
+        let columns = Look::of_stdout(false).columns;
+        let lines = [head].into_iter().chain(forecast_lines(forecast, columns));
         events.send(Event::Note(lines.collect::<Vec<_>>().join("\n")));
     }
     match ended.error {

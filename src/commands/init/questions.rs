@@ -318,7 +318,7 @@ impl Questions {
                     flags.set(id, question, answer);
                     return Ok(text);
                 }
-                Err(why) => self.say(&format!("That {why}.")),
+                Err(why) => self.say(&sentence(&why)),
             }
         }
     }
@@ -379,6 +379,12 @@ pub(super) fn show_typing(shown: bool) {
         modes.local_modes.set(LocalModes::ECHO, shown);
         let _ = tcsetattr(&stdin, OptionalActions::Now, &modes);
     }
+}
+
+/// What is wrong with an answer; some reasons end with a question.
+fn sentence(why: &str) -> String {
+    let stop = if why.ends_with('?') { "" } else { "." };
+    format!("That {why}{stop}")
 }
 
 #[cfg(test)]
@@ -487,6 +493,15 @@ mod tests {
         assert_eq!(library.path, std::path::Path::new("/no/such"));
         let backup = settings.backup.expect("backup").target;
         assert_eq!(backup.to_string(), "s3://photos-vault");
+    }
+
+    #[test]
+    fn a_mistyped_word_is_answered_by_one_sentence() {
+        let why = config::check_setting("backup.mode", &Raw::Text("gov".to_owned()));
+        let said = sentence(&why.expect_err("no mode"));
+        assert!(said.starts_with("That must be"), "{said}");
+        assert!(said.ends_with("did you mean \"governance\"?"), "{said}");
+        assert_eq!(sentence("is no region"), "That is no region.");
     }
 
     #[test]

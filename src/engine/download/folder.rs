@@ -153,10 +153,11 @@ impl Walk {
     /// Opens a folder to write it, making it where it is missing.
     ///
     /// # Errors
-    /// `Held` if another restore is writing it; `Io` if it can't be made or written.
+    /// `Held` if another restore is writing it; `Usage` if it is no folder; `Io` if it can't be made
+    /// or written.
     pub(in crate::engine) fn to_write(root: &Path) -> Result<Self> {
-        std::fs::create_dir_all(root).map_err(Error::io(root))?;
-        let dir = Dir::open_ambient_dir(root, ambient_authority()).map_err(Error::io(root))?;
+        std::fs::create_dir_all(root).map_err(no_folder(root))?;
+        let dir = Dir::open_ambient_dir(root, ambient_authority()).map_err(no_folder(root))?;
         let lock = lock(&dir, root)?;
         let folding = temp::folds_names(&dir).map_err(Error::io(root))?;
         let folder = Folder::open(dir, root.to_owned(), folding, true).map_err(Error::io(root))?;
@@ -173,11 +174,11 @@ impl Walk {
     /// Opens a folder to look at it; nothing where there is none.
     ///
     /// # Errors
-    /// `Io` if it can't be opened.
+    /// `Usage` if it is no folder; `Io` if it can't be opened.
     pub(in crate::engine) fn to_look(root: &Path) -> Result<Option<Self>> {
         let dir = match Dir::open_ambient_dir(root, ambient_authority()) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(Error::io(root))?,
+            other => other.map_err(no_folder(root))?,
         };
         let folder = Folder::open(dir, root.to_owned(), false, false).map_err(Error::io(root))?;
         Ok(Some(Self {
@@ -306,6 +307,17 @@ impl Walk {
         Folder::open(dir, path.clone(), self.folding, self.clean)
             .map(|folder| Some(Arc::new(folder)))
             .map_err(Error::io(path))
+    }
+}
+
+/// Why what was named as the folder to write can't be one.
+fn no_folder(root: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Error::Usage(format!(
+            "{} is no folder, or lies below a file: name another place with --to",
+            root.display()
+        )),
+        _ => Error::io(root)(error),
     }
 }
 

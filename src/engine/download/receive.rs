@@ -95,7 +95,11 @@ async fn by_ranges(
 /// it back to its host.
 const PIECE: usize = 64 << 10;
 
-fn write(temp: &Temp, bytes: &[u8], offset: u64) -> Result<()> {
+/// Writes them at an offset, in such pieces.
+///
+/// # Errors
+/// The disk's.
+pub(in crate::engine) fn write(temp: &Temp, bytes: &[u8], offset: u64) -> Result<()> {
     for (number, piece) in bytes.chunks(PIECE).enumerate() {
         let at = offset + (number * PIECE) as u64;
         temp.write_at(piece, at).map_err(Error::io(temp.path()))?;

@@ -14,11 +14,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How much a shorter latency is worth against a higher rate.
-const EAGERNESS: f64 = 0.1;
+const EAGERNESS: f64 = 0.2;
 /// Less than this is noise: a step that gains no more is taken back.
 const GAIN: f64 = 1.02;
 /// Doubling must gain so much to be done again.
-const GAIN_BY_DOUBLING: f64 = 1.05;
+const GAIN_BY_DOUBLING: f64 = 1.15;
 /// What a request costs beside its bytes, in bytes: so that small and large ones can be added.
 const COST: u64 = 128 << 10;
 /// A window lasts so long at least.

@@ -6,17 +6,20 @@ use super::fetch::{Files, still_has};
 use super::listing::Listing;
 use super::look::Task;
 use super::naming::publisher;
+use super::proof::Proof;
+use super::renamed::Renamed;
 use super::trash::{empty_out, still_there};
 use crate::engine::download::fetch::Fetcher;
 use crate::engine::download::folder::Walk;
 use crate::engine::download::publish::finished;
 use crate::engine::download::walker::Walker;
 use crate::engine::download::{blocking, space};
-use crate::model::{Action, Event, ExitCode, Result, words};
+use crate::model::{Action, Event, ExitCode, RelPath, Result, words};
 use crate::plan::pull::{Local, Step, check_trash, step};
 use crate::plan::{DeleteGuard, DeleteVerdict};
 use crate::state::Pulled;
 use futures::stream::{self, StreamExt};
+use std::collections::HashSet;
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -169,10 +172,13 @@ impl Pull<'_> {
         self.tally.expect(tasks.len() as u64, bytes);
     }
 
-    pub(super) fn tell_plan(&self, tasks: &[Task]) {
+    pub(super) async fn tell_plan(&self, tasks: &[Task], renamed: &Renamed) {
+        let copies = self.copies(tasks, renamed).await;
         for task in tasks {
             let size = task.remote.as_ref().map_or(0, |remote| remote.size);
+            let is_here = copies.contains(&task.path);
             let action = match task.step {
+                Step::Create | Step::Replace if is_here => Action::Copy,
                 Step::Create | Step::Replace => Action::Download,
                 Step::Compare if task.seen.is_some_and(|seen| seen.size != size) => {
                     Action::Conflict
@@ -184,10 +190,32 @@ impl Pull<'_> {
         }
     }
 
+    /// What a dry run takes for renamed, by the checksums that a pull asks for too.
+    async fn copies(&self, tasks: &[Task], renamed: &Renamed) -> HashSet<RelPath> {
+        let fits = |task: &&Task| matches!(task.step, Step::Create | Step::Replace);
+        let looks = tasks.iter().filter(fits).filter_map(|task| {
+            let remote = task.remote.as_ref()?;
+            renamed.has_one_of(remote.size).then_some(async move {
+                let head = self.client.call(|store| store.head(&remote.key, None));
+                // A pull tells what went wrong.
+                let proof = Proof::of(&head.await.ok()?);
+                renamed.foresee(&proof).then(|| task.path.clone())
+            })
+        });
+        let looks: Vec<_> = looks.collect();
+        stream::iter(looks)
+            .buffer_unordered(self.request.transfers.max(1))
+            .take_until(self.tally.over())
+            .filter_map(ready)
+            .collect()
+            .await
+    }
+
     /// Fetches; returns how many bytes came.
     pub(super) async fn fetch(
         &self,
         tasks: Vec<Task>,
+        renamed: &Arc<Renamed>,
         walk: Walk,
         book: &Arc<Book>,
     ) -> Result<u64> {
@@ -205,6 +233,7 @@ impl Pull<'_> {
             ),
             client: self.client.clone(),
             walker: Walker::new(walk),
+            renamed: Arc::clone(renamed),
             book: Arc::clone(book),
             tally: Arc::clone(&self.tally),
             unproven: AtomicU64::new(0),

@@ -4,6 +4,7 @@ use super::book::Book;
 use super::look::{Task, local, read, still_is};
 use super::naming::{Job, Ready};
 use super::proof::{Proof, content_of};
+use super::renamed::Renamed;
 use super::tally::Tally;
 use crate::engine::client::Client;
 use crate::engine::download::blocking;
@@ -28,6 +29,8 @@ pub(super) struct Files {
     pub(super) client: Client,
     pub(super) fetcher: Fetcher,
     pub(super) walker: Walker,
+    /// What needs not be fetched.
+    pub(super) renamed: Arc<Renamed>,
     pub(super) book: Arc<Book>,
     pub(super) tally: Arc<Tally>,
     /// Objects that nothing but their length could be checked by.
@@ -123,6 +126,10 @@ impl Files {
         place: &Place,
         publisher: &mpsc::Sender<Ready>,
     ) -> Result<()> {
+        if let Some((temp, content)) = self.copy(proof, place).await? {
+            let job = Job::new(task, remote, proof.mtime, content).copied();
+            return hand_over(publisher, temp, place, job).await;
+        }
         let temp = self.begin(place, proof.size).await?;
         let content = self.bring(remote, proof, &temp).await?;
         if self
@@ -132,10 +139,17 @@ impl Files {
             return Ok(());
         }
         let job = Job::new(task, remote, proof.mtime, content);
-        let place = place.clone();
-        let ready = Ready { temp, place, job };
-        let ended = |_| Error::Failed("the pull was given up".into());
-        publisher.send(ready).await.map_err(ended)
+        hand_over(publisher, temp, place, job).await
+    }
+
+    /// The object's content out of a file that is here under the old name.
+    async fn copy(&self, proof: &Proof, place: &Place) -> Result<Option<(Arc<Temp>, Content)>> {
+        if !self.renamed.may_have(proof) {
+            return Ok(None);
+        }
+        let temp = self.begin(place, proof.size).await?;
+        let content = self.renamed.copy(proof, &temp, &self.tally).await;
+        Ok(content.map(|content| (temp, content)))
     }
 
     /// Whether a file that no checksum could judge turns out to have just these bytes.
@@ -234,6 +248,19 @@ fn as_it_is_now(listed: &Remote, head: &Head) -> Remote {
         (remote.size, remote.modified) = (head.size, head.last_modified);
     }
     remote
+}
+
+/// Lets the publisher name it.
+async fn hand_over(
+    publisher: &mpsc::Sender<Ready>,
+    temp: Arc<Temp>,
+    place: &Place,
+    job: Job,
+) -> Result<()> {
+    let place = place.clone();
+    let ended = |_| Error::Failed("the pull was given up".into());
+    let ready = Ready { temp, place, job };
+    publisher.send(ready).await.map_err(ended)
 }
 
 /// The file's content, if it is the object's.

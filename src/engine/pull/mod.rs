@@ -9,7 +9,8 @@
 //! # Order
 //!
 //! The listing; a look at every path by `lstat`, compared with what the last pull noted; hashes
-//! where only they can tell an edit; the guards; the bytes, many files at once; the trash, last.
+//! where only they can tell an edit; the guards; the bytes, many files at once, of renamed files
+//! from what is here under the old name; the trash, last.
 
 mod act;
 mod book;
@@ -19,6 +20,7 @@ mod look;
 mod naming;
 mod open;
 mod proof;
+mod renamed;
 mod tally;
 
 mod trash;
@@ -27,7 +29,9 @@ use crate::engine::client::Client;
 use crate::engine::download::trouble::is_full;
 use crate::engine::download::{blocking, space};
 use crate::engine::stop::Stop;
-use crate::model::{Error, Event, Events, ExitCode, Failure, Limit, PullSummary, Result, words};
+use crate::model::{
+    Error, Event, Events, ExitCode, Failure, Limit, PullSummary, RelPath, Result, words,
+};
 use crate::plan::DeleteGuard;
 use crate::plan::pull::Step;
 use crate::state::Pulled;
@@ -35,6 +39,7 @@ use book::Book;
 use listing::Listing;
 use look::{Task, look};
 use open::Opened;
+use renamed::Renamed;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,24 +170,31 @@ impl Pull<'_> {
         let tasks = self.resolve(found.tasks, hashing, &book).await?;
         let (doomed, tasks): (Vec<Task>, Vec<Task>) =
             tasks.into_iter().partition(|task| task.step == Step::Trash);
-        let deletes = count_deletes(&doomed, &tasks);
+        let foretold = renamed_by_etag(&doomed, &tasks);
+        let tasks = self.settle(tasks, &book).await?;
+        self.announce(&tasks);
+        let former = looking.as_ref().map(|walk| walk.another(false));
+        let renamed = Arc::new(Renamed::new(&doomed, former.transpose()?));
+        let mut fetched = 0;
+        match opened.walk {
+            Some(walk) if !self.request.dry_run => {
+                fetched = self.fetch(tasks, &renamed, walk, &book).await?;
+            }
+            _ => self.tell_plan(&tasks, &renamed).await,
+        }
+        let is_deleted = |task: &&Task| {
+            let base = task.base.as_ref();
+            let given = base.is_some_and(|base| renamed.has_given(&base.content));
+            !given && !foretold.contains(&task.path)
+        };
         let guard = DeleteGuard {
-            deletes,
+            deletes: doomed.iter().filter(is_deleted).count() as u64,
             total: known,
             limit: self.request.max_delete,
             overridden: self.request.max_delete_override,
             first_run: !opened.settled,
             doubt: false,
         };
-        let tasks = self.settle(tasks, &book).await?;
-        self.announce(&tasks);
-        let mut fetched = 0;
-        match opened.walk {
-            Some(walk) if !self.request.dry_run => {
-                fetched = self.fetch(tasks, walk, &book).await?;
-            }
-            _ => self.tell_plan(&tasks),
-        }
         if let Some(looking) = looking {
             self.throw(doomed, guard, looking, &book).await?;
         }
@@ -192,8 +204,9 @@ impl Pull<'_> {
     }
 }
 
-/// Files whose content the mirror shows under a new name too do not count: they were renamed.
-fn count_deletes(doomed: &[Task], tasks: &[Task]) -> u64 {
+/// Files whose content the mirror shows under a new name too, as far as ETags tell: they were renamed
+/// and do not count as deleted.
+fn renamed_by_etag(doomed: &[Task], tasks: &[Task]) -> HashSet<RelPath> {
     let created = tasks.iter().filter(|task| task.step == Step::Create);
     let created: HashSet<(&str, u64)> = created
         .filter_map(|task| task.remote.as_ref())
@@ -203,7 +216,8 @@ fn count_deletes(doomed: &[Task], tasks: &[Task]) -> u64 {
         let base = task.base.as_ref();
         base.is_some_and(|base| created.contains(&(base.etag.as_str(), base.content.size)))
     };
-    doomed.iter().filter(|task| !renamed(task)).count() as u64
+    let renamed = doomed.iter().filter(renamed);
+    renamed.map(|task| task.path.clone()).collect()
 }
 
 fn conclude(totals: Totals, to: &Path) -> Ended {

@@ -29,6 +29,8 @@ pub(super) struct Job {
     replaces: Option<LocalFile>,
     /// There is an edited file.
     aside: bool,
+    /// The content was here already, under an old name.
+    copied: bool,
     /// Where an edited file went.
     copy: OnceLock<OsString>,
     /// The file as it got its name.
@@ -44,8 +46,17 @@ impl Job {
             content,
             replaces: task.seen.filter(|_| !aside),
             aside,
+            copied: false,
             copy: OnceLock::new(),
             named: OnceLock::new(),
+        }
+    }
+
+    /// Nothing was fetched for it.
+    pub(super) fn copied(self) -> Self {
+        Self {
+            copied: true,
+            ..self
         }
     }
 }
@@ -136,6 +147,7 @@ fn conclude(ready: &Ready, named: io::Result<()>, tally: &Tally, book: &Book) {
         book.note(pulled(file, &job.remote, job.content))
     });
     match noted {
+        Ok(()) if job.copied => tally.copied(path, size),
         Ok(()) => tally.downloaded(path, size),
         Err(error @ Error::Resumable(_)) => tally.give_up(error),
         Err(error) => tally.failed(path, error),

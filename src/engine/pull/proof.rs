@@ -89,21 +89,52 @@ impl Proof {
     }
 }
 
+/// Bytes on their way, hashed.
+#[derive(Debug)]
+pub(super) struct Summing {
+    size: u64,
+    blake3: Box<blake3::Hasher>,
+    crc64nvme: Crc64,
+}
+
+impl Default for Summing {
+    fn default() -> Self {
+        Self {
+            size: 0,
+            blake3: Box::default(),
+            crc64nvme: Crc64::of(b""),
+        }
+    }
+}
+
+impl Summing {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        let len = bytes.len() as u64;
+        self.blake3.update(bytes);
+        self.crc64nvme = self.crc64nvme.followed_by(Crc64::of(bytes), len);
+        self.size += len;
+    }
+
+    /// So many came.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What came.
+    pub(super) fn content(&self) -> Content {
+        Content {
+            size: self.size,
+            blake3: Blake3(*self.blake3.finalize().as_bytes()),
+            crc64nvme: self.crc64nvme,
+        }
+    }
+}
+
 /// What is in a file.
 pub(super) fn content_of(file: File) -> std::io::Result<Content> {
-    let mut hasher = blake3::Hasher::new();
-    let mut crc = Crc64::of(b"");
-    let mut size = 0;
-    read_all(file, |bytes| {
-        hasher.update(bytes);
-        crc = crc.followed_by(Crc64::of(bytes), bytes.len() as u64);
-        size += bytes.len() as u64;
-    })?;
-    Ok(Content {
-        size,
-        blake3: Blake3(*hasher.finalize().as_bytes()),
-        crc64nvme: crc,
-    })
+    let mut sum = Summing::default();
+    read_all(file, |bytes| sum.update(bytes))?;
+    Ok(sum.content())
 }
 
 #[cfg(test)]

@@ -58,6 +58,16 @@ impl Tally {
         self.events.send(Event::FileDone);
     }
 
+    /// The file is there as the mirror has it, out of what was here under an old name.
+    pub(super) fn copied(&self, path: &RelPath, size: u64) {
+        let mut state = self.state();
+        state.summary.copied += 1;
+        state.bytes_left = state.bytes_left.saturating_sub(size);
+        drop(state);
+        self.tell(path, Action::Copy, size, false);
+        self.events.send(Event::FileDone);
+    }
+
     /// The file that is there is what the mirror has.
     pub(super) fn adopted(&self, path: &RelPath, size: u64) {
         self.state().summary.adopted += 1;

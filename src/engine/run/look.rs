@@ -252,11 +252,15 @@ impl Run {
         let until = self
             .protected_until()
             .map(|until| format!(", protected until {until:.0}"));
+        let remedy = match &problem {
+            RootProblem::NotAFolder(_) | RootProblem::Unreadable { .. } => "Set that right",
+            RootProblem::Missing(_) | RootProblem::WentAway(_) => "Plug it in",
+        };
         let problem = problem.to_string();
         let stop = if problem.ends_with('?') { "" } else { "." };
         Error::Refused(format!(
             "{problem}{stop} Nothing was stored and nothing was deleted; {renewed} \
-             renewed{}. Plug it in or correct [library] path, then run the same command again.",
+             renewed{}. {remedy} or correct [library] path, then run the same command again.",
             until.unwrap_or_default()
         ))
     }

@@ -248,3 +248,16 @@ fn a_state_of_the_first_format_goes_on_as_one_of_the_present() {
     state.remember_object(&name, b"a", true).unwrap();
     assert_eq!(state.object(&name).unwrap().unwrap(), b"a");
 }
+
+#[test]
+fn a_folder_that_can_t_hold_it_is_named_with_the_flag_for_another() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for folder in [file.clone(), file.join("below")] {
+        let error = State::open(&folder.join("lib.sqlite"), "test", now()).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("--state-dir"), "{message}");
+        assert!(message.contains(&folder.display().to_string()), "{message}");
+    }
+}

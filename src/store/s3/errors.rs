@@ -86,11 +86,25 @@ fn of_connection<E: Error + 'static>(
         && client.is_connect()
     {
         let why = chain(client);
-        if find::<rustls::Error>(error).is_some() {
-            return (
-                Tls,
-                format!("no trusted TLS connection: {why}; for a private authority set ca_cert"),
-            );
+        match find::<rustls::Error>(error) {
+            Some(rustls::Error::InvalidMessage(_)) => {
+                return (
+                    Tls,
+                    format!(
+                        "what answers there speaks no TLS ({why}): check the port, or if it is plain \
+                         HTTP, write http:// in the endpoint (--endpoint)"
+                    ),
+                );
+            }
+            Some(_) => {
+                return (
+                    Tls,
+                    format!(
+                        "no trusted TLS connection: {why}; for a private authority set ca_cert"
+                    ),
+                );
+            }
+            None => {}
         }
         return (
             Unreachable,
