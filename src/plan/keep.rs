@@ -28,8 +28,9 @@ pub struct Candidate {
 /// Decides for each snapshot, the oldest first, whether it stays.
 ///
 /// Beside what the policy keeps, the newest stays, since the next one is made from it; the newest
-/// that is not suspect, which a restore takes; and the newest that is complete, too. A checkpoint goes once a later snapshot is there,
-/// which holds all that it held; so does a backdated one, and neither takes another's place.
+/// that is not suspect, which a restore takes; and the newest of those that is complete. A
+/// checkpoint goes once a later snapshot is there, which holds all that it held; so does a
+/// backdated one, and neither takes another's place.
 ///
 /// # Errors
 /// Why the policy can't be obeyed: it keeps nothing, or `within` is no span.
