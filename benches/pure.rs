@@ -1,7 +1,7 @@
 //! The hot parts that touch neither disk nor network: `cargo bench`.
 //!
 //! What to hold them against, measured by hand on the same machine: memory bandwidth for the hashes, `find -printf`
-//! for the comparison of as many files, `zstd -1` for what a manifest takes.
+//! for the comparison of as many files. docs/performance.md has such a set.
 #![allow(
     clippy::expect_used,
     reason = "a measurement that can't go on panics and says so"
