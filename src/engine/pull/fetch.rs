@@ -223,14 +223,14 @@ impl Files {
         let place = place.clone();
         // A small file is written in one piece as soon as it is there.
         let reserve = size > self.fetcher.range_length();
-        blocking(move || {
+        let begun = move || {
             let temp = Temp::create(&place.folder, AS_USUAL).map_err(Error::io(place.path()))?;
             if reserve {
                 temp.reserve(size).map_err(Error::io(place.path()))?;
             }
             Ok(Arc::new(temp))
-        })
-        .await
+        };
+        self.fetcher.on_disk(size, begun).await
     }
 
     async fn note(&self, pulled: Pulled) -> Result<()> {

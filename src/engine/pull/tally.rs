@@ -50,21 +50,21 @@ impl Tally {
 
     /// The file is there as the mirror has it.
     pub(super) fn downloaded(&self, path: &RelPath, size: u64) {
-        let mut state = self.state();
-        state.summary.downloaded += 1;
-        state.bytes_left = state.bytes_left.saturating_sub(size);
-        drop(state);
-        self.tell(path, Action::Download, size, false);
-        self.events.send(Event::FileDone);
+        self.state().summary.downloaded += 1;
+        self.came(path, Action::Download, size);
     }
 
-    /// The file is there as the mirror has it, out of what was here under an old name.
+    /// The same, out of what was here under an old name.
     pub(super) fn copied(&self, path: &RelPath, size: u64) {
+        self.state().summary.copied += 1;
+        self.came(path, Action::Copy, size);
+    }
+
+    fn came(&self, path: &RelPath, how: Action, size: u64) {
         let mut state = self.state();
-        state.summary.copied += 1;
         state.bytes_left = state.bytes_left.saturating_sub(size);
         drop(state);
-        self.tell(path, Action::Copy, size, false);
+        self.tell(path, how, size, false);
         self.events.send(Event::FileDone);
     }
 
