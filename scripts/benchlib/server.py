@@ -1,5 +1,6 @@
 """A MinIO of its own for each measurement, and what a command costs it and the client."""
 
+import functools
 import json
 import os
 import pathlib
@@ -14,6 +15,9 @@ import urllib.request
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent
 # MinIO answers its metrics from a cache of this age.
 METRICS_AGE = 10.5
+# ext4 without a journal does not use a deleted file's inode again for so long, and searches past all of them for each
+# new file: who comes after a large cleaning would pay for it.
+AFTER_CLEANING = 65
 
 
 class Minio:
@@ -89,6 +93,7 @@ class Line:
         self.process.wait(timeout=10)
 
 
+@functools.cache
 def wan_program():
     """Builds the line, once."""
     command = ["cargo", "test", "--test", "wan", "--no-run", "--message-format", "json"]

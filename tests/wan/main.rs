@@ -4,8 +4,12 @@
 //!     wan serve http://127.0.0.1:9000 [--rtt-ms 40] [--up-mbit 50] [--down-mbit 200]
 //!
 //! prints `ENDPOINT=http://127.0.0.1:PORT` and serves until its standard input is closed. A new connection costs one
-//! round trip. What a real line also has is left out: TCP's slow start, loss, jitter. Called in any other way, as the
-//! test suite does, it checks itself.
+//! round trip. What a real line also has is left out: TCP's slow start, loss, jitter.
+//!
+//!     wan bare put|get http://127.0.0.1:9000 BUCKET,BUCKET OBJECTS BYTES
+//!
+//! moves objects with as little work as can be (see [`bare`]). Called in any other way, as the test suite does, it
+//! checks itself.
 
 #![allow(
     clippy::expect_used,
@@ -14,6 +18,7 @@
     reason = "a tool of the tests, which speaks to a terminal"
 )]
 
+mod bare;
 mod line;
 
 use line::{Line, Shape};
@@ -27,6 +32,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("serve") => serve(&arguments[1..]),
+        Some("bare") => move_bytes(&arguments[1..]),
         _ => check(),
     }
 }
@@ -43,8 +49,31 @@ fn serve(arguments: &[String]) {
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
 
+fn move_bytes(arguments: &[String]) {
+    let [way, store, buckets, objects, bytes] = arguments else {
+        return usage();
+    };
+    let (Ok(objects), Ok(bytes)) = (objects.parse(), bytes.parse()) else {
+        return usage();
+    };
+    let job = bare::Job {
+        store: store.trim_start_matches("http://").to_owned(),
+        buckets: buckets.split(',').map(str::to_owned).collect(),
+        objects,
+        bytes,
+    };
+    match way.as_str() {
+        "put" => job.put(),
+        "get" => job.get(),
+        _ => usage(),
+    }
+}
+
 fn usage() {
-    eprintln!("usage: wan serve http://HOST:PORT [--rtt-ms N] [--up-mbit N] [--down-mbit N]");
+    eprintln!(
+        "usage: wan serve http://HOST:PORT [--rtt-ms N] [--up-mbit N] [--down-mbit N]\n       \
+         wan bare put|get http://HOST:PORT BUCKET,BUCKET OBJECTS BYTES"
+    );
     exit(2);
 }
 

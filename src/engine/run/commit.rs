@@ -3,9 +3,11 @@
 use super::Run;
 use super::renew::Claimed;
 use crate::engine::host;
+use crate::engine::lease::Lease;
 use crate::model::{Event, RelPath, Result, killpoint};
 use crate::snapshot::{CommitRequest, Loaded, Lock, Named, commit};
 use crate::state::{Base, StateHandle, View};
+use futures::future::try_join_all;
 use futures::stream::{self, Stream};
 use std::time::Instant;
 
@@ -210,9 +212,7 @@ impl Run {
 
     /// Makes sure that nobody else has taken the targets over.
     pub(super) async fn check_leases(&self) -> Result<()> {
-        for lease in &self.leases {
-            lease.check().await?;
-        }
+        try_join_all(self.leases.iter().map(Lease::check)).await?;
         Ok(())
     }
 }

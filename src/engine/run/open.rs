@@ -13,6 +13,7 @@ use crate::engine::tally::Tally;
 use crate::engine::unfinished::{Unfinished, all_that_fits};
 use crate::model::{Error, Event, Events, ExitCode, Result, Settings, Time, killpoint};
 use crate::state::{Opened, State, StateHandle, StateKey, state_file};
+use futures::future::OptionFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,15 +35,15 @@ impl Run {
             events: events.clone(),
             stop: stop.clone(),
         };
-        let sync = match settings.sync.as_ref().filter(|_| which.syncs()) {
-            Some(sync) => Some(connector.sync(sync).await?),
-            None => None,
-        };
+        let to_sync = settings.sync.as_ref().filter(|_| which.syncs());
         let looks_at_backup = which.backs_up() || !settings.run.without_backup;
-        let mut backup = match settings.backup.as_ref().filter(|_| looks_at_backup) {
-            Some(backup) => Some(connector.backup(backup, which).await?),
-            None => None,
-        };
+        let to_backup = settings.backup.as_ref().filter(|_| looks_at_backup);
+        // At the same time; where neither can be opened, the sync target is told of.
+        let (sync, backup) = tokio::join!(
+            OptionFuture::from(to_sync.map(|sync| connector.sync(sync))),
+            OptionFuture::from(to_backup.map(|backup| connector.backup(backup, which))),
+        );
+        let (sync, mut backup) = (sync.transpose()?, backup.transpose()?);
         if which == Which::Sync && backup.is_none() {
             let note =
                 "no backup target takes part: deletes and overwrites on the mirror are final";

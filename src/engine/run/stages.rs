@@ -153,8 +153,12 @@ impl Run {
         let stop = self.stop.clone();
         stop.cuts(self.take_leases()).await?;
         killpoint::reach("leases-taken");
-        stop.cuts(self.choose_route()).await?;
-        stop.cuts(self.take_stock()).await?;
+        // One asks the sync target, the other the backup: at the same time.
+        let (route, newest) = stop
+            .cuts(async { Ok(tokio::join!(self.choose_route(), self.newest())) })
+            .await?;
+        self.take_route(route?);
+        stop.cuts(self.take_stock(newest?)).await?;
         killpoint::reach("stock-taken");
         let ended = self.stages(progress).await;
         if let Err(error) = &ended

@@ -3,7 +3,7 @@
 use super::{Backup, Run};
 use crate::engine::lease::{Before, read_settled};
 use crate::model::{Error, Event, ExitCode, Identity, Result, Side};
-use crate::snapshot::{Claims, Loaded, SnapshotId, read_ledger};
+use crate::snapshot::{Claims, Loaded, SnapshotId, SnapshotRef, read_ledger};
 use crate::state::{Base, Row, Standing};
 use futures::StreamExt;
 use std::sync::Arc;
@@ -11,17 +11,34 @@ use std::sync::Arc;
 /// Chunks fetched at a time when the state is rebuilt.
 const CHUNKS_AT_A_TIME: usize = 4;
 
+/// The snapshots of a vault.
+pub(super) struct Newest {
+    /// All of them.
+    listed: Vec<SnapshotRef>,
+    /// The latest that can be read.
+    latest: Option<Loaded>,
+    /// Later ones, and why they can't be.
+    unreadable: Vec<(SnapshotId, Error)>,
+}
+
 impl Run {
+    /// The snapshots that there are, and the latest that can be read; none without a backup target.
+    pub(super) async fn newest(&self) -> Result<Option<Newest>> {
+        match &self.backup {
+            Some(backup) => backup.newest().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The latest snapshot, and the state brought up to it.
-    pub(super) async fn take_stock(&mut self) -> Result<()> {
-        let latest = match &mut self.backup {
-            Some(backup) => {
-                let (latest, unreadable) = backup.list_snapshots().await?;
-                self.pass_over(latest.as_ref(), unreadable);
-                latest
+    pub(super) async fn take_stock(&mut self, newest: Option<Newest>) -> Result<()> {
+        let latest = newest.and_then(|newest| {
+            self.pass_over(newest.latest.as_ref(), newest.unreadable);
+            if let Some(backup) = &mut self.backup {
+                backup.listed = Some(newest.listed);
             }
-            None => None,
-        };
+            newest.latest
+        });
         let known = latest
             .as_ref()
             .map(|loaded| (loaded.snapshot.id.to_string(), loaded.blake3));
@@ -208,7 +225,7 @@ impl Backup {
     ///
     /// # Errors
     /// `Damage` where none can be read: it is not known then what the vault holds.
-    async fn list_snapshots(&mut self) -> Result<(Option<Loaded>, Vec<(SnapshotId, Error)>)> {
+    async fn newest(&self) -> Result<Newest> {
         let listed = self.vault.list_all().await?;
         let (mut latest, mut unreadable) = (None, Vec::new());
         for at in listed.iter().rev() {
@@ -226,8 +243,11 @@ impl Backup {
         {
             return Err(error);
         }
-        self.listed = Some(listed);
-        Ok((latest, unreadable))
+        Ok(Newest {
+            listed,
+            latest,
+            unreadable,
+        })
     }
 }
 

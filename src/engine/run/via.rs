@@ -26,12 +26,12 @@ impl Run {
     ///
     /// # Errors
     /// `Usage` where `via = "copy"` was asked for and can't be.
-    pub(super) async fn choose_route(&mut self) -> Result<()> {
+    pub(super) async fn choose_route(&self) -> Result<Route> {
         let (Some(backup), Some(settings)) = (&self.backup, &self.settings.backup) else {
-            return Ok(());
+            return Ok(Route::Open);
         };
         if !self.which.backs_up() {
-            return Ok(());
+            return Ok(Route::Open);
         }
         let via = settings.via;
         if via == Via::Copy && self.settings.sync.is_none() {
@@ -62,27 +62,31 @@ impl Run {
             }
             (step, _) => step,
         };
-        self.route = match step {
+        match step {
             ViaStep::Ask => {
                 tracing::info!("new content is sent to the sync target and copied from there");
-                let copies = self
-                    .copy_in_parts_above
-                    .map_or_else(Copies::default, Copies::in_parts_above);
-                self.copies = Some(Arc::new(copies));
-                Route::Copy
+                Ok(Route::Copy)
             }
             ViaStep::Upload(why) => {
                 tracing::info!(why, "new content is sent to the backup target");
-                Route::Upload(why)
+                Ok(Route::Upload(why))
             }
-            ViaStep::Refuse(why) => {
-                return Err(Error::Usage(format!(
-                    "via = \"copy\" can't be kept: {why}. Nothing was written; set [backup] via = \
-                     \"auto\" to send the bytes to both targets where the store can't copy them"
-                )));
-            }
-        };
-        Ok(())
+            ViaStep::Refuse(why) => Err(Error::Usage(format!(
+                "via = \"copy\" can't be kept: {why}. Nothing was written; set [backup] via = \
+                 \"auto\" to send the bytes to both targets where the store can't copy them"
+            ))),
+        }
+    }
+
+    /// From now on new content takes this way.
+    pub(super) fn take_route(&mut self, route: Route) {
+        if matches!(route, Route::Copy) {
+            let copies = self
+                .copy_in_parts_above
+                .map_or_else(Copies::default, Copies::in_parts_above);
+            self.copies = Some(Arc::new(copies));
+        }
+        self.route = route;
     }
 
     /// Why the backup's credentials can't read the sync target; none where they can.

@@ -66,11 +66,14 @@ impl S3Store {
     }
 
     pub(super) async fn get_bucket_info(&self) -> StoreResult<BucketInfo> {
-        let Some(versioned) = self.versioning().await? else {
-            return Ok(BucketInfo::default());
-        };
-        let lock = self.has_lock().await?;
-        Ok(BucketInfo { versioned, lock })
+        let (versioned, lock) = tokio::join!(self.versioning(), self.has_lock());
+        match versioned? {
+            Some(versioned) => Ok(BucketInfo {
+                versioned,
+                lock: lock?,
+            }),
+            None => Ok(BucketInfo::default()),
+        }
     }
 
     /// Whether versioning is enabled; none where the store does not know versions.

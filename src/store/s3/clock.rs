@@ -24,7 +24,7 @@ impl ServerClock {
     }
 
     /// Notes a `Date` header that was read at `local`.
-    fn note(&self, date: &str, local: Time) {
+    pub(super) fn note(&self, date: &str, local: Time) {
         if let Ok(date) = DateTime::from_str(date, Format::HttpDate)
             && let Ok(server) = date.to_millis()
         {

@@ -4,23 +4,20 @@ use super::abilities::Abilities;
 use super::clock::{ReadDate, RefusePlainHttp, ServerClock};
 use super::endpoint::Endpoint;
 use super::keyring::Keyring;
+use super::wire::{Address, Asked, Wire};
 use super::{ConnectOptions, S3Store, credentials, transport};
 use crate::model::{Connection, Provider, Requests, Result, Target};
 use crate::store::{Idle, Site};
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Builder, IdentityCache, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// Bytes of buffers that are kept for the next answers: two ranges of a large file.
 const IDLE_BODIES: usize = 16 << 20;
-/// From the first packet to a TLS session.
-const CONNECT: Duration = Duration::from_secs(10);
 
 impl S3Store {
     /// Prepares a client for one target; sends nothing to it. Two targets share nothing: each has
@@ -41,14 +38,14 @@ impl S3Store {
             .transpose()?;
         let tls = given.as_ref().is_none_or(|endpoint| endpoint.tls);
         let ca_cert = connection.ca_cert.as_deref();
-        let http = transport::client(ca_cert, tls, options.transfers)?;
+        let transport = transport::transport(ca_cert, tls, options.transfers)?;
         let from_host = given.as_ref().and_then(Endpoint::region);
         let region = credentials::region(connection, from_host).await;
 
         let chain = credentials::Chain {
             connection: connection.clone(),
             region: region.clone(),
-            http,
+            http: transport.elsewhere.clone(),
         };
         let sdk = chain.config().await;
         let keys = Keyring::new(chain, &sdk).await;
@@ -59,6 +56,7 @@ impl S3Store {
 
         let clock = Arc::new(ServerClock::new());
         let mut config = base(&sdk)
+            .http_client(transport.client())
             .interceptor(ReadDate(Arc::clone(&clock)))
             .region(region.clone())
             .credentials_provider(keys.provider())
@@ -66,14 +64,32 @@ impl S3Store {
         if !connection.allow_http {
             config = config.interceptor(RefusePlainHttp);
         }
-        config = config.force_path_style(connection.path_style);
+        let path_style = match &endpoint {
+            Some(endpoint) => endpoint.wants_path_style(connection),
+            None => connection.path_style,
+        };
+        config = config.force_path_style(path_style);
         if let Some(endpoint) = &endpoint {
-            config = config
-                .endpoint_url(&endpoint.url)
-                .force_path_style(endpoint.wants_path_style(connection));
+            config = config.endpoint_url(&endpoint.url);
         }
+        let address = Address::of(Asked {
+            bucket: &target.bucket,
+            region: region.as_ref(),
+            endpoint: endpoint.as_ref().map(|endpoint| endpoint.url.as_str()),
+            path_style,
+            fips: sdk.use_fips().unwrap_or(false),
+            dual_stack: sdk.use_dual_stack().unwrap_or(false),
+        });
+        let wire = Wire::new(
+            transport.pool,
+            address.await,
+            Arc::clone(&keys),
+            Arc::clone(&clock),
+            connection.allow_http,
+        );
         Ok(Self {
             client: aws_sdk_s3::Client::from_conf(config.build()),
+            wire,
             bucket: target.bucket.clone(),
             region: region.to_string(),
             site: site(endpoint.as_ref(), region.as_ref()),
@@ -96,7 +112,6 @@ impl S3Store {
 fn base(sdk: &SdkConfig) -> Builder {
     Builder::from(sdk)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)

@@ -85,7 +85,8 @@ pub(super) fn copy_source(bucket: &str, key: &str, version_id: Option<&str>) -> 
     source
 }
 
-fn percent_encoded(text: &str, keep_slash: bool) -> String {
+/// As S3 wants keys in paths and queries (RFC 3986's unreserved characters stay).
+pub(super) fn percent_encoded(text: &str, keep_slash: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

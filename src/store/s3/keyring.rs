@@ -108,7 +108,8 @@ impl Keyring {
         renewed
     }
 
-    async fn current(&self) -> provider::Result {
+    /// The credentials to sign with now.
+    pub(super) async fn current(&self) -> provider::Result {
         let mut kept = self.kept.lock().await;
         let now = SystemTime::now();
         let good = kept.credentials.clone().filter(|_| !kept.is_due(now));

@@ -1,4 +1,5 @@
-//! S3 through the AWS SDK, with one request a call and every checksum explicit.
+//! S3 through the AWS SDK, with one request a call and every checksum explicit. What there is as much of as files
+//! goes out by [`wire`], signed by the SDK's signer and over its connections.
 //!
 //! | file | its idea |
 //! |---|---|
@@ -7,6 +8,7 @@
 //! | `credentials` | whose keys sign |
 //! | `keyring` | how they are kept, and renewed when they run out |
 //! | `transport` | TLS, pool, proxies |
+//! | `wire` | puts, gets and copies, without the SDK's machinery |
 //! | `call` | one request, sent once, with our own time limits |
 //! | `errors`, `answer` | failures and vendors' codes into meanings |
 //! | `abilities` | what a store turned out not to know, and the way around it |
@@ -35,6 +37,7 @@ mod probes;
 mod tests;
 mod transport;
 mod uploads;
+mod wire;
 
 use crate::model::archive::Tier;
 use crate::model::{Crc64, Requests, Retention, StoreResult, Time};
@@ -49,6 +52,7 @@ use bytes::Bytes;
 use clock::ServerClock;
 use keyring::Keyring;
 use std::sync::{Arc, Mutex};
+use wire::Wire;
 
 /// What does not belong to a target but to the run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,6 +72,8 @@ impl Default for ConnectOptions {
 #[derive(Debug)]
 pub struct S3Store {
     client: aws_sdk_s3::Client,
+    /// For the requests that there are as many of as files.
+    wire: Wire,
     bucket: String,
     region: String,
     site: Site,

@@ -5,37 +5,20 @@ use super::abilities::Way;
 use super::body::{self, Patience};
 use super::call::SLOW;
 use super::convert::{self, Md5Sum};
+use super::wire::{Checked, Request, copied, version_of};
 use crate::model::{Crc64, StoreErrorKind, StoreResult};
-use crate::store::{Attributes, ByteRange, Condition, Copy, Fetched, Head, Put, Written};
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use crate::store::{ByteRange, Condition, Copy, Fetched, Head, Put, Written};
+use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, MetadataDirective, StorageClass};
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sdk_s3::types::ChecksumMode;
+use aws_sigv4::http_request::SignableBody;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
-use std::collections::HashMap;
 
-/// Gives a request builder the attributes, whose setters have the same names on all three
-/// requests that make an object but no trait in common.
-macro_rules! with_attributes {
-    ($request:expr, $attributes:expr) => {{
-        let attributes: &Attributes = $attributes;
-        let encryption = attributes.sse.as_deref().map(convert::sse);
-        let (sse, kms_key) = encryption.map_or((None, None), |(sse, key)| (Some(sse), key));
-        let lock = attributes.retention;
-        $request
-            .set_content_type(attributes.content_type.clone())
-            .set_metadata($crate::store::s3::objects::metadata(attributes))
-            .set_storage_class(attributes.storage_class.as_deref().map(StorageClass::from))
-            .set_server_side_encryption(sse)
-            .set_ssekms_key_id(kms_key)
-            .set_object_lock_mode(lock.map(|lock| convert::lock_mode(lock.mode)))
-            .set_object_lock_retain_until_date(lock.map(|lock| convert::until(lock.until)))
-    }};
-}
-pub(super) use with_attributes;
-
-pub(super) fn metadata(attributes: &Attributes) -> Option<HashMap<String, String>> {
-    (!attributes.metadata.is_empty()).then(|| attributes.metadata.iter().cloned().collect())
-}
+/// Header of the checksum that goes with everything.
+const CRC64NVME: &str = "x-amz-checksum-crc64nvme";
 
 /// The values of `If-Match` and `If-None-Match`.
 pub(super) fn headers_of(condition: &Condition, way: Way) -> (Option<String>, Option<String>) {
@@ -80,30 +63,28 @@ impl S3Store {
 
     async fn put_once(&self, put: &Put, way: Way) -> StoreResult<Written> {
         let (body, patience) = body::body(put.body.clone(), self.signs_payload);
-        let (if_match, if_none_match) = headers_of(&put.condition, way);
-        let request = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(&put.key)
-            .set_if_match(if_match)
-            .set_if_none_match(if_none_match)
-            .set_checksum_crc64_nvme(way.crc64.then(|| put.crc64nvme.to_base64()))
-            .set_content_md5((!way.crc64).then(|| Md5Sum::of(&put.body).to_base64()))
-            .body(body);
-        let request = with_attributes!(request, &put.attributes).customize();
-        let request = if self.signs_payload {
-            request
+        let payload = if self.signs_payload {
+            SignableBody::Bytes(&put.body)
         } else {
-            request.disable_payload_signing()
+            SignableBody::UnsignedPayload
         };
-        let output = self
-            .send("PutObject", &put.key, &patience, request.send())
-            .await?;
+        let (if_match, if_none_match) = headers_of(&put.condition, way);
+        let request = Request::new("PUT", &put.key)
+            .header("content-length", put.body.len().to_string())
+            .maybe("if-match", if_match)
+            .maybe("if-none-match", if_none_match)
+            .maybe(CRC64NVME, way.crc64.then(|| put.crc64nvme.to_base64()))
+            .maybe(
+                "content-md5",
+                (!way.crc64).then(|| Md5Sum::of(&put.body).to_base64()),
+            )
+            .attributes(&put.attributes);
+        let sent = self.wire.send(request, payload, body.into_inner());
+        let answer = self.send("PutObject", &put.key, &patience, sent).await?;
         let written = Written {
-            etag: convert::etag(output.e_tag()),
-            version_id: output.version_id().map(str::to_owned),
-            crc64nvme: convert::crc64(output.checksum_crc64_nvme()),
+            etag: convert::etag(answer.headers().get("etag")),
+            version_id: version_of(&answer),
+            crc64nvme: convert::crc64(answer.headers().get(CRC64NVME)),
         };
         if way.crc64 {
             let (sent, answered) = (put.crc64nvme, written.crc64nvme);
@@ -132,26 +113,26 @@ impl S3Store {
     async fn copy_once(&self, copy: &Copy, way: Way) -> StoreResult<Written> {
         let source = &copy.source;
         let version = source.version_id.as_deref();
-        let request = self
-            .client
-            .copy_object()
-            .bucket(&self.bucket)
-            .key(&copy.key)
-            .copy_source(convert::copy_source(&source.bucket, &source.key, version))
-            .set_copy_source_if_match(source.if_match.as_deref().map(convert::quoted))
-            .metadata_directive(MetadataDirective::Replace)
-            .set_checksum_algorithm(way.crc64.then_some(ChecksumAlgorithm::Crc64Nvme));
-        let request = with_attributes!(request, &copy.attributes);
-        let patience = Patience::of(SLOW);
-        let output = self
-            .send("CopyObject", &copy.key, &patience, request.send())
-            .await?;
-        let result = output.copy_object_result();
-        Ok(Written {
-            etag: convert::etag(result.and_then(|result| result.e_tag())),
-            version_id: output.version_id().map(str::to_owned),
-            crc64nvme: convert::crc64(result.and_then(|result| result.checksum_crc64_nvme())),
-        })
+        let request = Request::new("PUT", &copy.key)
+            .header(
+                "x-amz-copy-source",
+                convert::copy_source(&source.bucket, &source.key, version),
+            )
+            .maybe(
+                "x-amz-copy-source-if-match",
+                source.if_match.as_deref().map(convert::quoted),
+            )
+            .header("x-amz-metadata-directive", "REPLACE")
+            .maybe("x-amz-checksum-algorithm", way.crc64.then_some("CRC64NVME"))
+            .attributes(&copy.attributes);
+        let made = async {
+            let sent = self
+                .wire
+                .send(request, SignableBody::empty(), SdkBody::empty());
+            copied(sent.await?).await
+        };
+        self.send("CopyObject", &copy.key, &Patience::of(SLOW), made)
+            .await
     }
 
     pub(super) async fn get_object(
@@ -160,40 +141,54 @@ impl S3Store {
         version_id: Option<&str>,
         range: Option<ByteRange>,
     ) -> StoreResult<Fetched> {
-        let patience = Patience::new();
-        let request = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .set_version_id(version_id.map(str::to_owned))
-            .set_range(range.map(|range| format!("bytes={}-{}", range.first, range.last)))
-            // The checksum is the whole object's; the SDK compares it.
-            .set_checksum_mode(range.is_none().then_some(ChecksumMode::Enabled))
-            .send();
-        let mut output = self.send("GetObject", key, &patience, request).await?;
-        let body = self.collect(key, &mut output).await?;
+        let request = Request::new("GET", key)
+            .version(version_id)
+            .maybe(
+                "range",
+                range.map(|range| format!("bytes={}-{}", range.first, range.last)),
+            )
+            // The checksum is the whole object's.
+            .maybe("x-amz-checksum-mode", range.is_none().then_some("ENABLED"));
+        let sent = self
+            .wire
+            .send(request, SignableBody::empty(), SdkBody::empty());
+        let mut answer = self.send("GetObject", key, &Patience::new(), sent).await?;
+        let body = self.collect(key, range.is_none(), &mut answer).await?;
+        let modified = answer.headers().get("last-modified");
+        let modified = modified.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
         Ok(Fetched {
             body,
-            etag: convert::etag(output.e_tag()),
-            version_id: output.version_id().map(str::to_owned),
-            last_modified: convert::time(output.last_modified()),
+            etag: convert::etag(answer.headers().get("etag")),
+            version_id: version_of(&answer),
+            last_modified: convert::time(modified.as_ref()),
         })
     }
 
-    /// Reads an answer's body; a gap of a minute ends it.
-    async fn collect(&self, key: &str, output: &mut GetObjectOutput) -> StoreResult<Bytes> {
+    /// Reads an answer's body, and holds a whole one against its checksum; a gap of a minute ends
+    /// it.
+    async fn collect(
+        &self,
+        key: &str,
+        whole: bool,
+        answer: &mut HttpResponse,
+    ) -> StoreResult<Bytes> {
         let broke = |why: String| self.error("GetObject", key, StoreErrorKind::UnknownOutcome, why);
-        let promised = output
-            .content_length()
-            .and_then(|size| usize::try_from(size).ok());
+        let promised = answer.headers().get("content-length");
+        let promised: Option<usize> = promised.and_then(|size| size.parse().ok());
+        let mut checked = whole.then(|| Checked::of(answer));
         // A promise is no reason to allocate without limit.
         let room = promised.unwrap_or(0).min(64 << 20);
         let mut body = self.bodies.take(room, room);
         body.clear();
+        let mut stream = ByteStream::new(answer.take_body());
         loop {
-            match Patience::new().hold(output.body.next()).await {
-                Some(Some(Ok(bytes))) => body.extend_from_slice(&bytes),
+            match Patience::new().hold(stream.next()).await {
+                Some(Some(Ok(bytes))) => {
+                    if let Some(checked) = &mut checked {
+                        checked.update(&bytes);
+                    }
+                    body.extend_from_slice(&bytes);
+                }
                 Some(Some(Err(error))) => {
                     return Err(broke(format!("the answer broke off: {error}")));
                 }
@@ -201,13 +196,18 @@ impl S3Store {
                 None => return Err(broke("the answer stalled for a minute".to_owned())),
             }
         }
-        match promised {
-            Some(size) if size != body.len() => Err(broke(format!(
-                "the answer has {} bytes instead of {size}",
-                body.len()
-            ))),
-            _ => Ok(body.freeze()),
+        if let Some(size) = promised.filter(|size| *size != body.len()) {
+            let came = body.len();
+            return Err(broke(format!(
+                "the answer has {came} bytes instead of {size}"
+            )));
         }
+        if !checked.is_none_or(Checked::holds) {
+            return Err(broke(
+                "the answer does not have the checksum that it names".to_owned(),
+            ));
+        }
+        Ok(body.freeze())
     }
 
     /// Asks about an object. The refusal of a HEAD has no body, so that expired credentials look

@@ -1,10 +1,10 @@
 //! Answers that no server at hand gives: scripted ones, over a real socket.
 
 use super::{ConnectOptions, S3Store};
-use crate::model::{Connection, Crc64, Keys, Secret, StoreErrorKind, Target};
+use crate::model::{Connection, Crc64, Keys, Mode, Retention, Secret, StoreErrorKind, Target};
 use crate::store::listing::{list_all, list_all_versions};
 use crate::store::{
-    Attributes, Complete, Condition, Copy, CopySource, ListRequest, Part, Put, Store,
+    Attributes, ByteRange, Complete, Condition, Copy, CopySource, ListRequest, Part, Put, Store,
 };
 use bytes::Bytes;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -314,6 +314,103 @@ async fn f30_an_answer_that_breaks_off_is_an_unknown_outcome() {
     let error = store.get("k", None, None).await.expect_err("broken off");
     assert_eq!(error.kind, StoreErrorKind::UnknownOutcome, "{error}");
     server.join().expect("asked");
+}
+
+#[tokio::test]
+async fn f30_a_body_without_the_checksum_that_its_answer_names_is_an_unknown_outcome() {
+    let right = Crc64::of(b"0123456789").to_base64();
+    let wrong = Crc64::of(b"0123456788").to_base64();
+    for (named, range, holds) in [
+        (&right, None, true),
+        (&wrong, None, false),
+        // It is the whole object's.
+        (&wrong, Some(ByteRange { first: 0, last: 9 }), true),
+    ] {
+        let headers = format!("x-amz-checksum-crc64nvme: {named}\r\n");
+        let (endpoint, server) = serve(vec![answer(200, &headers, "0123456789")]);
+        let store = connect(&endpoint).await;
+        let got = store.get("k", None, range).await;
+        match got {
+            Ok(fetched) => assert!(holds && &*fetched.body == b"0123456789"),
+            Err(error) => {
+                assert!(!holds, "{error}");
+                assert_eq!(error.kind, StoreErrorKind::UnknownOutcome, "{error}");
+            }
+        }
+        server.join().expect("asked");
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_given_what_it_has_beside_its_bytes_by_put_and_copy_alike() {
+    let attributes = Attributes {
+        content_type: Some("image/jpeg".to_owned()),
+        metadata: vec![("blake3".to_owned(), "ab".to_owned())],
+        retention: Some(Retention {
+            mode: Mode::Governance,
+            until: "2026-12-24T10:00:00.5Z".parse().expect("time"),
+        }),
+        storage_class: Some("GLACIER_IR".to_owned()),
+        sse: Some("aws:kms:alias/photos".to_owned()),
+    };
+    let made = "<CopyObjectResult><ETag>&quot;e&quot;</ETag></CopyObjectResult>";
+    let version = "x-amz-version-id: v1\r\n";
+    let (endpoint, server) = serve(vec![stored(), answer(200, version, made)]);
+    let store = connect(&endpoint).await;
+    let put = Put {
+        key: "a b/ü+%.jpg".to_owned(),
+        attributes: attributes.clone(),
+        ..a_put(Condition::Always)
+    };
+    store.put(put).await.expect("stored");
+    let copy = Copy {
+        source: CopySource {
+            bucket: "other".to_owned(),
+            key: "k".to_owned(),
+            version_id: None,
+            if_match: Some("f".to_owned()),
+        },
+        key: "a b/ü+%.jpg".to_owned(),
+        attributes,
+    };
+    let copied = store.copy(copy).await.expect("copied");
+    assert_eq!(
+        (&*copied.etag, copied.version_id.as_deref()),
+        ("e", Some("v1"))
+    );
+    let asked = server.join().expect("both asked");
+    for request in &asked {
+        for wanted in [
+            "put /photos/a%20b/%c3%bc%2b%25.jpg http/1.1",
+            "content-type: image/jpeg",
+            "x-amz-meta-blake3: ab",
+            "x-amz-object-lock-mode: governance",
+            "x-amz-object-lock-retain-until-date: 2026-12-24t10:00:01z",
+            "x-amz-storage-class: glacier_ir",
+            "x-amz-server-side-encryption: aws:kms",
+            "x-amz-server-side-encryption-aws-kms-key-id: alias/photos",
+        ] {
+            assert!(
+                request.contains(&format!("{wanted}\r\n")),
+                "{wanted} in {request}"
+            );
+        }
+    }
+    assert!(
+        asked[1].contains("x-amz-copy-source: other/k\r\n"),
+        "{}",
+        asked[1]
+    );
+    assert!(
+        asked[1].contains("x-amz-copy-source-if-match: \"f\"\r\n"),
+        "{}",
+        asked[1]
+    );
+    assert!(
+        asked[1].contains("x-amz-metadata-directive: replace\r\n"),
+        "{}",
+        asked[1]
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::abilities::Way;
 use super::body::{self, Patience};
 use super::call::SLOW;
 use super::convert::{self, Md5Sum};
-use super::objects::{headers_of, size, with_attributes};
+use super::objects::{headers_of, size};
 use crate::model::{Crc64, StoreErrorKind, StoreResult};
 use crate::store::{Attributes, Complete, Condition, Part, Upload, Written};
 use aws_sdk_s3::types::{
@@ -49,14 +49,23 @@ impl S3Store {
         attributes: &Attributes,
         way: Way,
     ) -> StoreResult<String> {
+        let encryption = attributes.sse.as_deref().map(convert::sse);
+        let (sse, kms_key) = encryption.map_or((None, None), |(sse, key)| (Some(sse), key));
+        let lock = attributes.retention;
         let request = self
             .client
             .create_multipart_upload()
             .bucket(&self.bucket)
             .key(key)
             .set_checksum_algorithm(way.crc64.then_some(ChecksumAlgorithm::Crc64Nvme))
-            .set_checksum_type(way.crc64.then_some(ChecksumType::FullObject));
-        let request = with_attributes!(request, attributes);
+            .set_checksum_type(way.crc64.then_some(ChecksumType::FullObject))
+            .set_content_type(attributes.content_type.clone())
+            .set_metadata(Some(attributes.metadata.iter().cloned().collect()))
+            .set_storage_class(attributes.storage_class.as_deref().map(StorageClass::from))
+            .set_server_side_encryption(sse)
+            .set_ssekms_key_id(kms_key)
+            .set_object_lock_mode(lock.map(|lock| convert::lock_mode(lock.mode)))
+            .set_object_lock_retain_until_date(lock.map(|lock| convert::until(lock.until)));
         let operation = "CreateMultipartUpload";
         let output = self
             .send(operation, key, &Patience::new(), request.send())
