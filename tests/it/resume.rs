@@ -185,7 +185,7 @@ async fn f22_a_version_that_nobody_heard_of_is_recognised(store: TestStore) {
             scene.library.file(path, size as usize);
             let key = format!("/{}/library/files/{path}", scene.vault);
             let last = if verb == "PUT /" {
-                "x-id=PutObject"
+                " HTTP/1.1"
             } else {
                 "uploadId="
             };
@@ -261,7 +261,7 @@ async fn f22_a_version_that_nobody_heard_of_is_recognised_after_a_renew_too(stor
     scene.run_well();
     scene.library.file("small.jpg", 9_000);
     let key = format!("/{}/library/files/small.jpg", scene.vault);
-    scene.kill_at_answer(&["PUT /", &key, "x-id=PutObject"]);
+    scene.kill_at_answer(&["PUT /", &key, " HTTP/1.1"]);
     for verb in ["renew", "prune"] {
         let mut command = scene.store.tidelock(verb);
         let vault = format!("s3://{}/library", scene.vault);
@@ -327,7 +327,7 @@ async fn f60_a_rescue_is_in_a_committed_snapshot_before_anything_is_overwritten(
         .unwrap();
     scene.library.write("a.txt", b"ours");
     let key = format!("PUT /{}/library/a.txt", scene.mirror);
-    scene.kill_at_answer(&[&key, "x-id=PutObject"]);
+    scene.kill_at_answer(&[&key, " HTTP/1.1"]);
     scene.move_to_a_fresh_machine();
     scene.run_well();
     let blake3 = blake3::hash(&foreign).to_hex();
