@@ -26,7 +26,10 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn put(&self) {
+        let content = noise(self.bytes);
         self.on_all_connections(|connection, number| {
+            let mut content = content.clone();
+            let content = stamped(&mut content, number);
             for bucket in &self.buckets {
                 let head = format!(
                     "PUT {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n",
@@ -34,7 +37,7 @@ impl Job {
                     self.store,
                     self.bytes
                 );
-                connection.ask(&head, &content(number, self.bytes));
+                connection.ask(&head, content);
             }
         });
     }
@@ -71,18 +74,25 @@ fn path(bucket: &str, number: usize) -> String {
     format!("/{bucket}/bare/{:04}/{number:06}", number / IN_A_FOLDER)
 }
 
-/// Bytes that no two objects share.
-fn content(number: usize, bytes: usize) -> Vec<u8> {
-    let mut state = number as u64;
-    let mut content = Vec::with_capacity(bytes + 8);
-    while content.len() < bytes {
+/// Noise; no two objects are alike once each has its number in front.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut noise = Vec::with_capacity(bytes + 8);
+    while noise.len() < bytes {
         // Knuth's MMIX generator.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        content.extend_from_slice(&state.to_be_bytes());
+        noise.extend_from_slice(&state.to_be_bytes());
     }
-    content.truncate(bytes);
+    noise.truncate(bytes);
+    noise
+}
+
+fn stamped(content: &mut [u8], number: usize) -> &[u8] {
+    let number = (number as u64).to_be_bytes();
+    let room = number.len().min(content.len());
+    content[..room].copy_from_slice(&number[..room]);
     content
 }
 
