@@ -7,6 +7,7 @@ use crate::snapshot::transport::{self, LookAt, Once};
 use crate::snapshot::{
     ChunkRef, Claims, Loaded, Snapshot, SnapshotId, SnapshotRef, SnapshotRetention, Vault, layout,
 };
+use futures::future;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use std::collections::HashSet;
 use std::pin::pin;
@@ -89,8 +90,8 @@ pub struct CommitRequest<'a> {
     pub parallel: usize,
 }
 
-/// Writes the chunks that are not stored yet, then the snapshot object; each with its lock, which
-/// is read back. `entries` must be sorted by path without duplicates.
+/// Writes the snapshot's pin and the chunks that are not stored yet, then the snapshot object;
+/// chunks and snapshot with a lock, which is read back. `entries` must be sorted by path without duplicates.
 ///
 /// After a crash or an error before the last write, nothing is visible: chunks without a snapshot
 /// are found again by their name and taken, not written twice.
@@ -107,8 +108,12 @@ pub async fn commit(
     let rescued = stream::iter(std::mem::take(&mut request.rescued)).map(Ok);
     let fresh = store_chunks(vault, &request, lock, rescued).await?;
     let rescued = carry_rescued(&request, fresh.chunks);
-    let manifest = store_chunks(vault, &request, lock, entries).await?;
-    let snapshot = describe(request.time, &request, lock, manifest, rescued)?;
+    let parent = request.parent.map(|parent| &parent.snapshot.id);
+    let id = SnapshotId::after(parent, request.time)?;
+    let manifest = store_chunks(vault, &request, lock, entries);
+    let pin = write_pin(vault, &id, request.sse.as_deref());
+    let (manifest, ()) = future::try_join(manifest, pin).await?;
+    let snapshot = describe(id, &request, lock, manifest, rescued);
     store_snapshot(vault, &request, lock, snapshot).await
 }
 
@@ -233,17 +238,16 @@ fn carry_rescued(request: &CommitRequest<'_>, fresh: Vec<ChunkRef>) -> Vec<Chunk
 }
 
 fn describe(
-    now: Time,
+    id: SnapshotId,
     request: &CommitRequest<'_>,
     lock: Retention,
     manifest: Chunks,
     rescued: Vec<ChunkRef>,
-) -> Result<Snapshot> {
+) -> Snapshot {
     let parent = request.parent;
-    let id = SnapshotId::after(parent.map(|parent| &parent.snapshot.id), now)?;
     let named = manifest.chunks.iter().chain(&rescued);
     let protected_until = named.map(|chunk| chunk.locked_until).min();
-    Ok(Snapshot {
+    Snapshot {
         time: id.time(),
         id,
         host: request.host.clone(),
@@ -265,7 +269,7 @@ fn describe(
         // A snapshot of nothing is protected as long as it is itself.
         protected_until: protected_until.unwrap_or(lock.until),
         config: request.config.clone(),
-    })
+    }
 }
 
 async fn store_snapshot(
@@ -288,7 +292,6 @@ async fn store_snapshot(
     };
     let is_it = |body: &[u8]| Blake3::of(body) == blake3;
     killpoint::reach("chunks-put");
-    write_pin(vault, &snapshot.id, once.sse).await?;
     let kept = transport::write_once(&**vault.store(), once, is_it).await?;
     Ok(Loaded {
         at: SnapshotRef {

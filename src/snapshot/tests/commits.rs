@@ -198,7 +198,8 @@ async fn a_failed_commit_is_not_visible_and_its_chunks_are_taken_by_the_next() {
     let claims = Claims::new(LOCK.period);
     store.fail(Fault {
         operation: "PutObject",
-        skip: 1,
+        // The snapshot, behind its pin and its chunk.
+        skip: 2,
         kind: StoreErrorKind::Denied,
         done: false,
     });
