@@ -342,6 +342,28 @@ async fn f30_a_body_without_the_checksum_that_its_answer_names_is_an_unknown_out
 }
 
 #[tokio::test]
+async fn a_page_of_a_proxy_is_no_answer_to_a_copy_and_its_status_one_to_a_put() {
+    let page = "<!DOCTYPE html><html><body>Sign in</body></html>";
+    let (endpoint, server) = serve(vec![answer(200, "", page), answer(503, "", page)]);
+    let store = connect(&endpoint).await;
+    let copy = Copy {
+        source: CopySource {
+            bucket: "other".to_owned(),
+            key: "k".to_owned(),
+            version_id: None,
+            if_match: None,
+        },
+        key: "k".to_owned(),
+        attributes: Attributes::default(),
+    };
+    let error = store.copy(copy).await.expect_err("no copy");
+    assert_eq!(error.kind, StoreErrorKind::UnknownOutcome, "{error}");
+    let error = store.put(a_put(Condition::Always)).await.expect_err("busy");
+    assert_eq!(error.kind, StoreErrorKind::Throttled, "{error}");
+    server.join().expect("both asked");
+}
+
+#[tokio::test]
 async fn an_object_is_given_what_it_has_beside_its_bytes_by_put_and_copy_alike() {
     let attributes = Attributes {
         content_type: Some("image/jpeg".to_owned()),

@@ -66,7 +66,11 @@ pub(in crate::store::s3) async fn copied(mut response: HttpResponse) -> Result<W
     };
     let found = match fields(&text) {
         Ok(found) if found.root == "Error" => return Err(refused(found, response)),
-        Ok(found) => found,
+        Ok(found) if matches!(&*found.root, "CopyObjectResult" | "") => found,
+        Ok(found) => {
+            let why = format!("<{}> in the place of <CopyObjectResult>", found.root);
+            return Err(SdkError::response_error(why, response));
+        }
         Err(error) => return Err(SdkError::response_error(error, response)),
     };
     Ok(Written {
@@ -121,7 +125,8 @@ async fn text(response: &mut HttpResponse) -> std::result::Result<String, BoxErr
             return Err("the answer is too long".into());
         }
     }
-    Ok(String::from_utf8(all)?)
+    // S3 speaks UTF-8; a proxy before it may not, and then the status counts.
+    Ok(String::from_utf8_lossy(&all).into_owned())
 }
 
 /// The checksum of a body as far as it came, beside the one that the answer names.
