@@ -317,7 +317,7 @@ async fn f30_an_answer_that_breaks_off_is_an_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn f30_a_body_without_the_checksum_that_its_answer_names_is_an_unknown_outcome() {
+async fn f31_a_body_without_the_checksum_that_its_answer_names_is_an_unknown_outcome() {
     let right = Crc64::of(b"0123456789").to_base64();
     let wrong = Crc64::of(b"0123456788").to_base64();
     for (named, range, holds) in [
