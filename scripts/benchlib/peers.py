@@ -61,15 +61,18 @@ class Tool:
         self.mc_quiet("retention", "set", "--default", "governance", "2d", "bench/vault")
 
     def mc_quiet(self, *words):
-        host = self.minio.endpoint.removeprefix("http://")
-        alias = f"http://{self.minio.access}:{self.minio.secret}@{host}"
-        subprocess.run([mc(), *words], env={**self.environment, "MC_HOST_bench": alias}, check=True,
+        subprocess.run([mc(), *words], env={**self.environment, **mc_variables(self.minio)}, check=True,
                        stdout=subprocess.DEVNULL)
 
     def forget(self):
         """A fresh machine: nothing local but the library is left."""
         for entry in self.home.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def mc_variables(minio):
+    host = minio.endpoint.removeprefix("http://")
+    return {"MC_HOST_bench": f"http://{minio.access}:{minio.secret}@{host}"}
 
 
 def rclone_variables(minio):
@@ -131,9 +134,6 @@ class Rclone(Tool):
 class S5cmd(Tool):
     name = "s5cmd+s5cmd"
 
-    def variables(self):
-        return rclone_variables(self.minio)
-
     def s5cmd(self, *words):
         return self.command(pinned("s5cmd"), "--endpoint-url", self.minio.endpoint, *words)
 
@@ -149,9 +149,6 @@ class S5cmd(Tool):
 
 class Aws(Tool):
     name = "aws+aws"
-
-    def variables(self):
-        return rclone_variables(self.minio)
 
     def aws(self, *words):
         return self.command(pinned("aws"), "--endpoint-url", self.minio.endpoint, "s3", "sync", *words)
@@ -170,8 +167,7 @@ class Mc(Tool):
     name = "mc+mc"
 
     def variables(self):
-        host = self.minio.endpoint.removeprefix("http://")
-        return {"MC_HOST_bench": f"http://{self.minio.access}:{self.minio.secret}@{host}"}
+        return mc_variables(self.minio)
 
     def mc(self, *words):
         return self.command(mc(), "--quiet", "mirror", *words)
@@ -188,9 +184,6 @@ class Mc(Tool):
 
 class S3sync(Tool):
     name = "s3sync+s3sync"
-
-    def variables(self):
-        return rclone_variables(self.minio)
 
     def s3sync(self, *words):
         side = "source" if str(words[0]).startswith("s3:") else "target"

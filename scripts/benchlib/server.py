@@ -18,6 +18,7 @@ METRICS_AGE = 10.5
 # ext4 without a journal does not use a deleted file's inode again for so long, and searches past all of them for each
 # new file: who comes after a large cleaning would pay for it.
 AFTER_CLEANING = 65
+# So many files make a cleaning large.
 MANY = 5_000
 
 

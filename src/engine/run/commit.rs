@@ -7,7 +7,7 @@ use crate::engine::lease::Lease;
 use crate::model::{Event, RelPath, Result, killpoint};
 use crate::snapshot::{CommitRequest, Loaded, Lock, Named, commit};
 use crate::state::{Base, StateHandle, View};
-use futures::future::try_join_all;
+use futures::future::join_all;
 use futures::stream::{self, Stream};
 use std::time::Instant;
 
@@ -212,7 +212,8 @@ impl Run {
 
     /// Makes sure that nobody else has taken the targets over.
     pub(super) async fn check_leases(&self) -> Result<()> {
-        try_join_all(self.leases.iter().map(Lease::check)).await?;
-        Ok(())
+        // Each to its end: one that renews must not be dropped because the other is lost.
+        let checked = join_all(self.leases.iter().map(Lease::check)).await;
+        checked.into_iter().collect()
     }
 }

@@ -87,6 +87,19 @@ fn a_put(condition: Condition) -> Put {
     }
 }
 
+fn a_copy() -> Copy {
+    Copy {
+        source: CopySource {
+            bucket: "other".to_owned(),
+            key: "k".to_owned(),
+            version_id: None,
+            if_match: None,
+        },
+        key: "k".to_owned(),
+        attributes: Attributes::default(),
+    }
+}
+
 fn stored() -> String {
     let crc = Crc64::of(b"bytes").to_base64();
     let headers = format!("ETag: \"e\"\r\nx-amz-checksum-crc64nvme: {crc}\r\n");
@@ -113,17 +126,7 @@ async fn f27_a_200_with_an_error_inside_is_a_failure() {
     };
     let error = store.complete_upload(complete).await.expect_err("refused");
     assert_eq!(error.kind, StoreErrorKind::Server, "{error}");
-    let copy = Copy {
-        source: CopySource {
-            bucket: "other".to_owned(),
-            key: "k".to_owned(),
-            version_id: None,
-            if_match: None,
-        },
-        key: "k".to_owned(),
-        attributes: Attributes::default(),
-    };
-    let error = store.copy(copy).await.expect_err("refused");
+    let error = store.copy(a_copy()).await.expect_err("refused");
     assert_eq!(error.kind, StoreErrorKind::Server, "{error}");
     server.join().expect("both asked");
 }
@@ -346,17 +349,7 @@ async fn a_page_of_a_proxy_is_no_answer_to_a_copy_and_its_status_one_to_a_put() 
     let page = "<!DOCTYPE html><html><body>Sign in</body></html>";
     let (endpoint, server) = serve(vec![answer(200, "", page), answer(503, "", page)]);
     let store = connect(&endpoint).await;
-    let copy = Copy {
-        source: CopySource {
-            bucket: "other".to_owned(),
-            key: "k".to_owned(),
-            version_id: None,
-            if_match: None,
-        },
-        key: "k".to_owned(),
-        attributes: Attributes::default(),
-    };
-    let error = store.copy(copy).await.expect_err("no copy");
+    let error = store.copy(a_copy()).await.expect_err("no copy");
     assert_eq!(error.kind, StoreErrorKind::UnknownOutcome, "{error}");
     let error = store.put(a_put(Condition::Always)).await.expect_err("busy");
     assert_eq!(error.kind, StoreErrorKind::Throttled, "{error}");
@@ -385,16 +378,12 @@ async fn an_object_is_given_what_it_has_beside_its_bytes_by_put_and_copy_alike()
         ..a_put(Condition::Always)
     };
     store.put(put).await.expect("stored");
-    let copy = Copy {
-        source: CopySource {
-            bucket: "other".to_owned(),
-            key: "k".to_owned(),
-            version_id: None,
-            if_match: Some("f".to_owned()),
-        },
+    let mut copy = Copy {
         key: "a b/ü+%.jpg".to_owned(),
         attributes,
+        ..a_copy()
     };
+    copy.source.if_match = Some("f".to_owned());
     let copied = store.copy(copy).await.expect("copied");
     assert_eq!(
         (&*copied.etag, copied.version_id.as_deref()),

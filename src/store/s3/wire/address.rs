@@ -1,8 +1,6 @@
 //! Where a bucket is, and how requests to it are signed: by the rules that the SDK carries.
 
 use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-use aws_smithy_types::Document;
-use std::collections::HashMap;
 
 /// What the rules are asked.
 pub(in crate::store::s3) struct Asked<'a> {
@@ -46,18 +44,15 @@ impl Address {
         let resolver = DefaultResolver::new();
         let found = resolver.resolve_endpoint(&params).await;
         let found = found.map_err(|error| error.to_string())?;
-        let named = found.auth_schemes().iter();
-        let named = named.map(|scheme| (scheme.name().to_owned(), scheme.as_document()));
-        let listed = found.properties().get("authSchemes");
-        let listed = listed.and_then(Document::as_array).into_iter().flatten();
-        let listed = listed.filter_map(|scheme| Some((text(scheme, "name")?, scheme.clone())));
-        let mut schemes = named.chain(listed).peekable();
-        let any = schemes.peek().is_some();
-        let scheme = schemes.find(|(name, _)| name == "sigv4");
-        if any && scheme.is_none() {
-            return Err("requests to this bucket are not signed with SigV4".to_owned());
+        let schemes = found.auth_schemes();
+        let scheme = schemes.iter().find(|scheme| scheme.name() == "sigv4");
+        if scheme.is_none() && !schemes.is_empty() {
+            return Err(
+                "requests to such a bucket are not signed with SigV4: name a general-purpose bucket"
+                    .to_owned(),
+            );
         }
-        let field = |name: &str| scheme.as_ref().and_then(|(_, scheme)| text(scheme, name));
+        let field = |name: &str| Some(scheme?.get(name)?.as_string()?.to_owned());
         Ok(Self {
             url: found.url().trim_end_matches('/').to_owned(),
             region: field("signingRegion").unwrap_or_else(|| asked.region.to_owned()),
@@ -66,27 +61,19 @@ impl Address {
     }
 }
 
-fn text(scheme: &Document, name: &str) -> Option<String> {
-    let fields: &HashMap<String, Document> = scheme.as_object()?;
-    Some(fields.get(name)?.as_string()?.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn url(bucket: &str, endpoint: Option<&str>, path_style: bool) -> String {
-        let address = Address::of(Asked {
+    fn asked<'a>(bucket: &'a str, region: &'a str) -> Asked<'a> {
+        Asked {
             bucket,
-            region: "eu-west-1",
-            endpoint,
-            path_style,
+            region,
+            endpoint: None,
+            path_style: false,
             fips: false,
             dual_stack: false,
-        });
-        let address = address.await.expect(bucket);
-        assert_eq!((&*address.region, &*address.service), ("eu-west-1", "s3"));
-        address.url
+        }
     }
 
     #[tokio::test]
@@ -118,21 +105,29 @@ mod tests {
                 "https://photos.b2.example",
             ),
         ] {
-            assert_eq!(url(bucket, endpoint, path_style).await, expected);
+            let address = Address::of(Asked {
+                endpoint,
+                path_style,
+                ..asked(bucket, "eu-west-1")
+            });
+            let address = address.await.expect(bucket);
+            assert_eq!(address.url, expected);
+            assert_eq!((&*address.region, &*address.service), ("eu-west-1", "s3"));
         }
     }
 
     #[tokio::test]
+    async fn signatures_name_what_the_rules_say() {
+        let everywhere = Address::of(asked("photos", "aws-global")).await;
+        assert_eq!(everywhere.expect("found").region, "us-east-1");
+        let express = Address::of(asked("photos--euw1-az1--x-s3", "eu-west-1")).await;
+        assert_eq!(express.expect("found").service, "s3express");
+    }
+
+    #[tokio::test]
     async fn what_the_rules_refuse_says_why() {
-        let asked = Asked {
-            bucket: "photos",
-            region: "not a region",
-            endpoint: None,
-            path_style: false,
-            fips: false,
-            dual_stack: false,
-        };
-        let why = Address::of(asked).await.expect_err("refused");
+        let why = Address::of(asked("photos", "not a region")).await;
+        let why = why.expect_err("refused");
         assert!(why.to_lowercase().contains("region"), "{why}");
     }
 }
